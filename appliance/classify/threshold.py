@@ -1,0 +1,192 @@
+"""A detector of calibrated constant false-alarm rate, which needs no training and no model.
+
+For each Doppler band, carrier and microphone it follows the power of the quiet room, and how much that power varies.
+The power of an instant, divided by the quiet one and averaged over carriers and microphones, then has a gamma
+distribution of known shape, and the Wilson-Hilferty cube root turns it into a standard normal deviate. Motion is a
+deviate that chance would reach no more often than `false_alarms_per_day`.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES, Doppler
+from appliance.types import DopplerFrame, MotionClass, Score
+
+SOURCE = "threshold"
+
+_BAND_EDGE_BINS = (3, 5, 7, 9, 12, 16, 22, 30, 41, 57, 77, 97)
+"""Logarithmic bands of each sign, in bins of 9.4 Hz: 28 to 900 Hz. Slower is air, heating and drift."""
+
+_LOOKS = 8
+"""Frames that the slow test averages: 0.2 s, for motion too weak to show in one window."""
+
+_LEARN_S = 1.5
+_LEARN_AT_MOST_S = 30.0
+_STATIONARY = 0.25
+"""Share of a stationary noise's shape parameter below which the room is judged not to be quiet yet."""
+
+_FOLLOW_S = 10.0
+_SPREAD_S = 30.0
+_DOUBT = 3.5
+"""Deviate from which an instant no longer teaches the floor."""
+
+_CREEP_DB_PER_S = 0.5
+_CREEP_IN_MOTION_DB_PER_S = 0.1
+"""The floor rises this fast under what it does not believe: a fan that is switched on is absorbed in minutes."""
+
+_SOFTNESS = 0.7
+"""Deviates per unit of the score's logit."""
+
+_BELIEVED = 3.0
+"""Deviate from which a band counts for the velocity."""
+
+_MAJOR_MPS = 0.65
+_MAJOR_SOFTNESS_MPS = 0.08
+_ONE_SIDED = 0.35
+"""Asymmetry between approach and recession from which a direction is told."""
+
+
+def independent(count: int, correlation: Callable[[int], float]) -> float:
+    """How many independent looks `count` evenly spaced ones are worth, given the correlation at each distance."""
+    pairs = sum((count - apart) * correlation(apart) for apart in range(1, count))
+    return count * count / (count + 2.0 * pairs)
+
+
+def deviate(ratio: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard normal deviate of a gamma variable of mean 1 (Wilson and Hilferty, PNAS 17, 1931)."""
+    return (np.cbrt(ratio) - 1.0 + 1.0 / (9.0 * shape)) * 3.0 * np.sqrt(shape)
+
+
+class ThresholdDetector:
+    """Turns Doppler frames into scores; gives None until it knows the quiet room.
+
+    Args:
+        doppler: the stage whose frames are judged; its window says how much its bins and hops have in common.
+        false_alarms_per_day: how often a stationary empty room may be called moving.
+    """
+
+    def __init__(
+        self,
+        *,
+        doppler: Doppler,
+        false_alarms_per_day: float,
+    ) -> None:
+        middle = WINDOW_SAMPLES // 2
+        bands = [(middle - high + 1, middle - low + 1) for low, high in _pairs(_BAND_EDGE_BINS)][::-1]
+        bands += [(middle + low, middle + high) for low, high in _pairs(_BAND_EDGE_BINS)]
+        self._bands = np.zeros((WINDOW_SAMPLES, len(bands)), np.float32)
+        for column, (low, high) in enumerate(bands):
+            self._bands[low:high, column] = 1.0
+        spectrum = doppler.spectrum
+        self._looks_shape = doppler.channels * np.array(
+            [independent(high - low, spectrum.bin_correlation) for low, high in bands]
+        )
+        self._looks_independent = independent(_LOOKS, lambda hops: spectrum.hop_correlation(hops * HOP_SAMPLES))
+        self._hop_s = doppler.hop_s
+        self._set_threshold(false_alarms_per_day)
+        self.reset()
+
+    def _set_threshold(self, false_alarms_per_day: float) -> None:
+        tests = 2 * (len(self._looks_shape) + 1)
+        chance = false_alarms_per_day * self._hop_s / (86_400.0 * tests)
+        self.threshold = NormalDist().inv_cdf(1.0 - chance)
+
+    def reset(self) -> None:
+        """Forget the room and learn it again."""
+        self._floor: NDArray[np.float64] | None = None
+        self._spread = 1.0 / self._looks_shape
+        self._learned: list[NDArray[np.float64]] = []
+        self._ratios = np.ones((_LOOKS, len(self._looks_shape)))
+
+    def process(self, frame: DopplerFrame) -> Score | None:
+        """The score of one frame; None while the quiet room is being learned."""
+        power = (np.power(10.0, frame.power_dbfs / 10.0) @ self._bands).astype(np.float64)
+        if self._floor is None:
+            self._learn(power)
+            return None
+        ratio = (power / self._floor).mean(axis=(0, 1))
+        self._ratios[:-1] = self._ratios[1:]
+        self._ratios[-1] = ratio
+        highest = self._highest_deviate(ratio)
+        self._follow(power, ratio, highest)
+        return self._score(frame, highest)
+
+    def _learn(self, power: NDArray[np.float64]) -> None:
+        self._learned.append(power)
+        wanted = math.ceil(_LEARN_S / self._hop_s)
+        if len(self._learned) < wanted:
+            return
+        recent = np.array(self._learned[-wanted:])
+        ratio = (recent / recent.mean(axis=0)).mean(axis=(1, 2))
+        shape = 1.0 / np.maximum(ratio.var(axis=0), 1e-9)
+        if float(np.median(shape / self._looks_shape)) > _STATIONARY:
+            self._floor = recent.mean(axis=0)
+        elif len(self._learned) * self._hop_s > _LEARN_AT_MOST_S:
+            # never quiet: the quietest fifth is the best guess at the room without whoever is in it
+            self._floor = np.quantile(np.array(self._learned), 0.2, axis=0)
+        if self._floor is not None:
+            self._learned.clear()
+
+    def _highest_deviate(self, ratio: NDArray[np.float64]) -> float:
+        shape = self._shape()
+        one = deviate(ratio, shape)
+        several = deviate(self._ratios.mean(axis=0), shape * self._looks_independent)
+        root = math.sqrt(len(one))
+        return float(max(one.max(), several.max(), one.sum() / root, several.sum() / root))
+
+    def _shape(self) -> NDArray[np.float64]:
+        """Shape parameter of each band's ratio: what the window promises, less where the room is less steady."""
+        return np.minimum(self._looks_shape, 1.0 / self._spread)
+
+    def _follow(self, power: NDArray[np.float64], ratio: NDArray[np.float64], highest: float) -> None:
+        assert self._floor is not None
+        followed = self._floor + self._hop_s / _FOLLOW_S * (power - self._floor)
+        if highest < _DOUBT:
+            self._floor = followed
+            self._spread += self._hop_s / _SPREAD_S * ((ratio - 1.0) ** 2 - self._spread)
+            return
+        creep_db_per_s = _CREEP_IN_MOTION_DB_PER_S if highest >= self.threshold else _CREEP_DB_PER_S
+        crept = self._floor * 10.0 ** (creep_db_per_s * self._hop_s / 10.0)
+        self._floor = np.minimum(followed, crept)
+
+    def _score(self, frame: DopplerFrame, highest: float) -> Score:
+        motion = 1.0 / (1.0 + math.exp(min(-(highest - self.threshold) / _SOFTNESS, 500.0)))
+        speed_mps, radial_mps = self._velocity(frame)
+        major = 1.0 / (1.0 + math.exp(-(speed_mps - _MAJOR_MPS) / _MAJOR_SOFTNESS_MPS))
+        return Score(
+            probabilities={
+                MotionClass.NOTHING: 1.0 - motion,
+                MotionClass.MAJOR: motion * major,
+                MotionClass.MINOR: motion * (1.0 - major),
+            },
+            radial_mps=radial_mps if motion >= 0.5 else None,
+            t_s=frame.t_s,
+            source=SOURCE,
+        )
+
+    def _velocity(self, frame: DopplerFrame) -> tuple[float, float | None]:
+        """Mean speed, and radial velocity where one direction prevails, of the last frames' power above the floor."""
+        assert self._floor is not None
+        ratio = self._ratios.mean(axis=0)
+        believed = deviate(ratio, self._shape() * self._looks_independent) > _BELIEVED
+        excess = np.where(believed, ratio - 1.0, 0.0) * self._floor.mean(axis=(0, 1))
+        bands_mps = (frame.velocity_mps.mean(axis=0) @ self._bands) / self._bands.sum(axis=0)
+        total = float(excess.sum())
+        if total <= 0.0:
+            return 0.0, None
+        speed_mps = float(excess @ np.abs(bands_mps)) / total
+        towards = bands_mps > 0
+        asymmetry = float(excess[towards].sum() - excess[~towards].sum()) / total
+        if abs(asymmetry) < _ONE_SIDED:
+            return speed_mps, None
+        side = towards if asymmetry > 0 else ~towards
+        return speed_mps, float(excess[side] @ bands_mps[side]) / float(excess[side].sum())
+
+
+def _pairs(edges: tuple[int, ...]) -> list[tuple[int, int]]:
+    return list(itertools.pairwise(edges))

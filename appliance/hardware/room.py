@@ -1,0 +1,110 @@
+"""The virtual room: a sound card without a card. It hears what is really played; no tone, no echo."""
+
+import time
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.dsp._core import MultipathChannel
+from appliance.simulation.propagation import Propagation
+from appliance.simulation.scenes import Scene
+from appliance.types import PcmBlock
+
+MIC_FULL_SCALE_DB_SPL = 120.0
+MIC_NOISE_DB_SPL_PER_HZ = -5.0
+CONVERTER_BITS = 24
+
+_MAX_DELAY_S = 0.12
+_CONTROL_S = 0.001
+"""Motion is straight between instants this far apart: 6 um off for a foot that accelerates with 50 m/s2."""
+
+_LATENCY_BLOCKS = 2
+_DEFAULT_FREQUENCY_HZ = 40_000.0
+
+
+class VirtualRoom:
+    """Implements `ports.Audio` for a scene.
+
+    Args:
+        scene: what happens.
+        rate_hz: of capture and playback.
+        mics: 1-8.
+        block_frames: frames a read gives.
+        speaker_full_scale_db_spl: level at 1 m that full scale of output 0 gives.
+        paced: read() takes as long as a real card would; else it returns at once.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        rate_hz: int = 192_000,
+        mics: int = 4,
+        block_frames: int = 1920,
+        speaker_full_scale_db_spl: float = 90.0,
+        paced: bool = False,
+    ) -> None:
+        self.name = f"room:{scene.name}"
+        self.rate_hz = rate_hz
+        self.mics = mics
+        self.outputs = 1
+        self._scene = scene
+        self._block_frames = block_frames
+        self._propagation = Propagation(scene, mics=mics)
+        self._channel = MultipathChannel(
+            paths=self._propagation.paths, mics=mics, max_delay_frames=int(_MAX_DELAY_S * rate_hz)
+        )
+        self._random = np.random.default_rng(scene.seed + 1)
+        to_mic = 10.0 ** ((speaker_full_scale_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0)
+        self._scale = np.float32(to_mic / 2.0**31)
+        noise_db_spl = MIC_NOISE_DB_SPL_PER_HZ + 10.0 * np.log10(rate_hz / 2.0)
+        self._noise = np.float32(10.0 ** ((noise_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0) / np.sqrt(2.0))
+        self._frame = 0
+        self._started: float | None = None if paced else -np.inf
+        self._playback: deque[NDArray[np.int32]] = deque(
+            np.zeros(block_frames, np.int32) for _ in range(_LATENCY_BLOCKS)
+        )
+
+    def read(self) -> PcmBlock | None:
+        """What the microphones heard while the oldest waiting block was played; None when the scene is over."""
+        first_frame = self._frame
+        if first_frame / self.rate_hz >= self._scene.duration_s:
+            return None
+        self._wait((first_frame + self._block_frames) / self.rate_hz)
+        played = self._playback.popleft() if self._playback else np.zeros(self._block_frames, np.int32)
+        return PcmBlock(samples=self.process(played[:, None]), first_frame=first_frame, rate_hz=self.rate_hz)
+
+    def write(self, samples: NDArray[np.int32]) -> None:
+        """Play [frames, outputs]; the tweeter hangs on output 0."""
+        self._playback.append(np.ascontiguousarray(samples[:, 0]))
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def process(self, playback: NDArray[np.int32]) -> NDArray[np.int32]:
+        """What [frames, mics] the microphones hear while `playback` [frames, outputs] is played."""
+        frames = len(playback)
+        signal = playback[:, 0].astype(np.float32) * self._scale
+        sound = self._random.standard_normal((frames, self.mics), dtype=np.float32) * self._noise
+        points = max(2, round(frames / self.rate_hz / _CONTROL_S) + 1)
+        t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
+        delay_s, gain = self._propagation.delays_and_gains(t_s, self._strongest_hz(signal))
+        self._channel.process_into(signal, delay_s * self.rate_hz, gain, sound)
+        self._frame += frames
+        step = 2.0 ** (CONVERTER_BITS - 1)
+        codes = np.clip(np.rint(sound * np.float32(step)), -step, step - 1.0)
+        return codes.astype(np.int32) << (32 - CONVERTER_BITS)
+
+    def _strongest_hz(self, signal: NDArray[np.float32]) -> float:
+        if not signal.any():
+            return _DEFAULT_FREQUENCY_HZ
+        line = int(np.argmax(np.abs(np.fft.rfft(signal))))
+        return max(line, 1) * self.rate_hz / len(signal)
+
+    def _wait(self, until_s: float) -> None:
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+        if (left := self._started + until_s - now) > 0.0:
+            time.sleep(left)

@@ -1,0 +1,140 @@
+"""The whole way, from one block of microphone samples to events and the wanted emission."""
+
+from dataclasses import dataclass, replace
+
+from appliance.cancel.carrier import CarrierState, CarrierWatch
+from appliance.cancel.clutter import ClutterCanceller
+from appliance.classify.threshold import ThresholdDetector
+from appliance.dsp.downconvert import DownConverter
+from appliance.dsp.quality import StreamQuality
+from appliance.events import EmissionChanged, Event, StreamHealth
+from appliance.features.doppler import Doppler
+from appliance.presence.machine import PresenceMachine
+from appliance.presence.motion import MotionTracker
+from appliance.types import BasebandBlock, DopplerFrame, Emission, PcmBlock, Score
+
+SETTLE_S = 0.1
+"""Time after a gap or a switched tone until filters and echoes have died away."""
+
+_LOSS_SHOWN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one block brought: events, and the frames and scores they came from."""
+
+    events: tuple[Event, ...]
+    frames: tuple[DopplerFrame, ...]
+    scores: tuple[Score, ...]
+
+
+class Pipeline:
+    """PcmBlock in, events and the wanted emission out. Its clock is the frame counter.
+
+    Args:
+        rate_hz: rate of the blocks, 192000 or 96000.
+        mics: microphones in a block.
+        emission: what the tweeter plays when it is on; its carriers are listened for.
+        hold_s: time without motion after which an occupied room is vacant.
+        false_alarms_per_day: how often a stationary empty room may be called moving.
+    """
+
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        mics: int,
+        emission: Emission,
+        hold_s: float,
+        false_alarms_per_day: float,
+    ) -> None:
+        carriers_hz = emission.carriers_hz
+        self.emission = emission
+        self.lost_frames = 0
+        self._faults: tuple[str, ...] = ()
+        self._loss_shown_until_s = 0.0
+        self._settled_s = SETTLE_S
+        self._was_blind = True
+
+        self._quality = StreamQuality()
+        self._down = DownConverter(rate_hz=rate_hz, mics=mics, carriers_hz=carriers_hz)
+        self._carrier = CarrierWatch()
+        self._clutter = ClutterCanceller()
+        self._doppler = Doppler(
+            carriers_hz=carriers_hz, mics=mics, rate_hz=self._down.output_rate_hz, pcm_rate_hz=rate_hz
+        )
+        self._detector = ThresholdDetector(doppler=self._doppler, false_alarms_per_day=false_alarms_per_day)
+        self._motion = MotionTracker()
+        self.presence = PresenceMachine(hold_s=hold_s)
+
+    def process(self, block: PcmBlock) -> Step:
+        """Everything that one block brings about, in order."""
+        faults = list(self._quality.process(block))
+        if block.lost_frames_before:
+            self.lost_frames += block.lost_frames_before
+            self._loss_shown_until_s = block.end_s + _LOSS_SHOWN_S
+            self._settle(block.end_s)
+        if block.end_s < self._loss_shown_until_s:
+            faults.append("frames_lost")
+        if self._quality.silent:
+            self._settle(block.end_s)
+
+        baseband = self._down.process(block)
+        missing = self._listen_for_tone(baseband, block.end_s)
+        if missing and self.emission.on:
+            faults.append("tone_missing")
+
+        events: list[Event] = self._say_health(tuple(faults), block)
+        if missing or "silence" in faults or not self.emission.on:
+            events += self._blind(block.end_s, faults)
+            return Step(tuple(events), (), ())
+        frames, scores = self._sense(baseband, block.end_s)
+        for score in scores:
+            events += self._motion.process(score)
+            events += self.presence.process(score, moving=self._motion.moving)
+        return Step(tuple(events), tuple(frames), tuple(scores))
+
+    def switch_emission(self, *, on: bool, t_s: float, cause: str) -> list[Event]:
+        """Play the tones or rest; without tones presence is unknown."""
+        if on == self.emission.on:
+            return []
+        self.emission = replace(self.emission, on=on)
+        return [EmissionChanged(t_s, self.emission, cause)]
+
+    def _listen_for_tone(self, baseband: BasebandBlock, now_s: float) -> bool:
+        if baseband.iq.shape[2] == 0:
+            return self._was_blind
+        state = self._carrier.process(baseband)
+        if state is CarrierState.JUMPED:
+            self._settle(now_s)
+        return state is CarrierState.MISSING
+
+    def _sense(self, baseband: BasebandBlock, now_s: float) -> tuple[list[DopplerFrame], list[Score]]:
+        if self._was_blind:
+            self._was_blind = False
+            self._detector.reset()
+            self._settle(now_s)
+        if now_s < self._settled_s:
+            return [], []
+        moving_only = self._clutter.process(baseband, frozen=self._motion.moving)
+        frames = self._doppler.process(moving_only, carrier_dbfs=self._carrier.level_dbfs)
+        scores = [score for frame in frames if (score := self._detector.process(frame)) is not None]
+        return frames, scores
+
+    def _settle(self, now_s: float) -> None:
+        """Nothing before this instant may meet anything behind it in one window."""
+        self._settled_s = now_s + SETTLE_S
+        self._clutter.reset()
+        self._doppler.reset()
+
+    def _blind(self, t_s: float, faults: list[str]) -> list[Event]:
+        self._was_blind = True
+        cause = " and ".join(faults) if faults else "emission off"
+        return [*self._motion.stop(t_s=t_s, cause=cause), *self.presence.blind(t_s=t_s, cause=cause)]
+
+    def _say_health(self, faults: tuple[str, ...], block: PcmBlock) -> list[Event]:
+        if faults == self._faults and not block.lost_frames_before:
+            return []
+        self._faults = faults
+        cause = f"{block.lost_frames_before} frames lost" if block.lost_frames_before else "stream"
+        return [StreamHealth(block.end_s, faults, self.lost_frames, cause)]
