@@ -101,6 +101,10 @@ class Pipeline:
         self.emission = replace(self.emission, on=on)
         return [EmissionChanged(t_s, self.emission, cause)]
 
+    def give_up(self, *, t_s: float, cause: str) -> list[Event]:
+        """The source is gone: what was going on ends, and presence is unknown."""
+        return self._blind(t_s, [cause])
+
     def _listen_for_tone(self, baseband: BasebandBlock, now_s: float) -> bool:
         if baseband.iq.shape[2] == 0:
             return self._was_blind

@@ -1,6 +1,5 @@
 """The virtual room: a sound card without a card. It hears what is really played; no tone, no echo."""
 
-import time
 from collections import deque
 
 import numpy as np
@@ -32,7 +31,6 @@ class VirtualRoom:
         mics: 1-8.
         block_frames: frames a read gives.
         speaker_full_scale_db_spl: level at 1 m that full scale of output 0 gives.
-        paced: read() takes as long as a real card would; else it returns at once.
     """
 
     def __init__(
@@ -43,7 +41,6 @@ class VirtualRoom:
         mics: int = 4,
         block_frames: int = 1920,
         speaker_full_scale_db_spl: float = 90.0,
-        paced: bool = False,
     ) -> None:
         self.name = f"room:{scene.name}"
         self.rate_hz = rate_hz
@@ -61,7 +58,6 @@ class VirtualRoom:
         noise_db_spl = MIC_NOISE_DB_SPL_PER_HZ + 10.0 * np.log10(rate_hz / 2.0)
         self._noise = np.float32(10.0 ** ((noise_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0) / np.sqrt(2.0))
         self._frame = 0
-        self._started: float | None = None if paced else -np.inf
         self._playback: deque[NDArray[np.int32]] = deque(
             np.zeros(block_frames, np.int32) for _ in range(_LATENCY_BLOCKS)
         )
@@ -71,7 +67,6 @@ class VirtualRoom:
         first_frame = self._frame
         if first_frame / self.rate_hz >= self._scene.duration_s:
             return None
-        self._wait((first_frame + self._block_frames) / self.rate_hz)
         played = self._playback.popleft() if self._playback else np.zeros(self._block_frames, np.int32)
         return PcmBlock(samples=self.process(played[:, None]), first_frame=first_frame, rate_hz=self.rate_hz)
 
@@ -101,10 +96,3 @@ class VirtualRoom:
             return _DEFAULT_FREQUENCY_HZ
         line = int(np.argmax(np.abs(np.fft.rfft(signal))))
         return max(line, 1) * self.rate_hz / len(signal)
-
-    def _wait(self, until_s: float) -> None:
-        now = time.monotonic()
-        if self._started is None:
-            self._started = now
-        if (left := self._started + until_s - now) > 0.0:
-            time.sleep(left)

@@ -1,0 +1,319 @@
+"""The composition root: the only place that builds real things, and the service that they make together."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from appliance import __version__
+from appliance.config.load import load_routines
+from appliance.config.schema import Config
+from appliance.emission.player import EmissionPlayer
+from appliance.errors import DeviceLost, OutputError, PublishRejected
+from appliance.events import DeviceLost as DeviceLostEvent
+from appliance.events import Event, MotionStopped, PresenceChanged
+from appliance.hardware.paced import Paced
+from appliance.hardware.room import VirtualRoom
+from appliance.hardware.wav import WavAudio
+from appliance.loop import AudioLoop
+from appliance.outputs.health import HealthMonitor, Notifier
+from appliance.outputs.mqtt import MqttOutput
+from appliance.outputs.password import read_password
+from appliance.outputs.publisher import EventPublisher
+from appliance.pipeline import Pipeline, Step
+from appliance.ports import Audio
+from appliance.routines.actions import ActionRunner
+from appliance.routines.engine import Engine, Firing
+from appliance.routines.schema import Routine
+from appliance.simulation.scenes import scene_named
+from appliance.types import Presence, Tones
+
+_log = logging.getLogger(__name__)
+
+_DELIVER_S = 0.1
+"""Stream time between two deliveries without an event: routines' timers and health look at the clock this often."""
+
+_HEALTH_S = 60.0
+_ROOM = "room:"
+
+
+class Clock(Protocol):
+    """Wall-clock time of what is being delivered."""
+
+    def now(self) -> datetime:
+        """The time, with its zone."""
+
+    def follow(self, t_s: float) -> None:
+        """The stream has come to this time."""
+
+
+class WallClock:
+    """The computer's own."""
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return datetime.now(UTC)
+
+    def follow(self, t_s: float) -> None:
+        """A stream that runs in real time does not move the clock."""
+
+
+class StreamClock:
+    """A clock that the stream drives, for a stream that runs faster than time."""
+
+    def __init__(self) -> None:
+        self._started = datetime.now(UTC)
+        self._t_s = 0.0
+
+    def now(self) -> datetime:
+        """When the stream's time would be, had it begun with this clock."""
+        return self._started + timedelta(seconds=self._t_s)
+
+    def follow(self, t_s: float) -> None:
+        """Move on."""
+        self._t_s = t_s
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open source of audio and the carriers to listen for in it."""
+
+    audio: Audio
+    carriers_hz: tuple[float, ...]
+    live: bool
+
+
+def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
+    """Open `alsa`, `room:SCENE` or a recording.
+
+    Args:
+        config: the card, the shape of its streams, and the carriers.
+        spec: as on the command line.
+        fast: a room or recording runs as fast as it can be heard, not as fast as it happened.
+
+    Raises:
+        HardwareError: the card cannot be used.
+        SourceError: there is no such scene, or the recording cannot be read.
+    """
+    audio_config, carriers_hz = config.audio, config.emission.carriers_hz
+    block_frames = audio_config.rate_hz * audio_config.block_ms // 1000
+    if spec == "alsa":
+        from appliance.hardware.alsa import open_card
+
+        return Source(open_card(audio_config), carriers_hz, live=True)
+    audio: Audio
+    if spec.startswith(_ROOM):
+        audio = VirtualRoom(
+            scene_named(spec.removeprefix(_ROOM)),
+            rate_hz=audio_config.rate_hz,
+            mics=4 if audio_config.mics == "auto" else audio_config.mics,
+            block_frames=block_frames,
+            speaker_full_scale_db_spl=audio_config.speaker_full_scale_db_spl,
+        )
+    else:
+        audio = WavAudio(Path(spec))
+        carriers_hz = audio.carriers_hz
+    return Source(audio if fast else Paced(audio), carriers_hz, live=not fast)
+
+
+def make_pipeline(config: Config, source: Source) -> Pipeline:
+    """The pipeline for a source, as the configuration wants it."""
+    return Pipeline(
+        rate_hz=source.audio.rate_hz,
+        mics=source.audio.mics,
+        emission=Tones(
+            carriers_hz=source.carriers_hz,
+            level_db_spl=config.emission.level_db_spl,
+            # a recording holds whatever tone it holds
+            on=config.emission.on or not source.audio.outputs,
+        ),
+        hold_s=config.sensing.hold_s,
+        false_alarms_per_day=config.sensing.false_alarms_per_day,
+    )
+
+
+class Service:
+    """Listens, decides, tells the broker and runs routines, until the source ends or `stop` is called.
+
+    Args:
+        config: as loaded.
+        source: where audio comes from; closed at the end.
+        clock: wall-clock time for messages and routines.
+        observe: gets each step with its stream time, in the thinking thread.
+
+    Raises:
+        ConfigError: the routines file cannot be used.
+        OutputError: the broker's settings cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        source: Source,
+        *,
+        clock: Clock,
+        observe: Callable[[Step, float], None] = lambda _step, _t_s: None,
+    ) -> None:
+        self._clock = clock
+        self._observe = observe
+        self._source = source
+        self._pipeline = make_pipeline(config, source)
+        self._health = HealthMonitor(notifier=Notifier(os.environ), version=__version__, monotonic_s=time.monotonic)
+        self._output = self._make_output(config)
+        self._publisher = EventPublisher(self._output, clock.now, self._health) if self._output else None
+        self._engine = Engine(_routines(config))
+        self._actions = ActionRunner(
+            publish=self._publish, commands=config.routines.commands, on_error=self._routine_failed
+        )
+        self._audio = AudioLoop(
+            audio=source.audio,
+            pipeline=self._pipeline,
+            player=_make_player(config, source.audio),
+            deliver=self._deliver,
+            live=source.live,
+        )
+        self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | None] = asyncio.Queue()
+        self._delivered_s = 0.0
+        self._last_s = 0.0
+
+    def _make_output(self, config: Config) -> MqttOutput | None:
+        mqtt = config.mqtt
+        if not mqtt.enabled:
+            return None
+        return MqttOutput(
+            host=mqtt.host,
+            port=mqtt.port,
+            node=config.node,
+            base=mqtt.base_topic,
+            discovery_prefix=mqtt.discovery_prefix,
+            version=__version__,
+            user=mqtt.username,
+            password=read_password(mqtt.password_file) if mqtt.password_file else None,
+            clock=self._clock.now,
+            on_command=self._command,
+        )
+
+    async def run(self) -> None:
+        """Serve.
+
+        Raises:
+            DeviceLost: the card went away; it was said on MQTT before.
+            SourceError: the recording is damaged.
+        """
+        self._loop = asyncio.get_running_loop()
+        for stop_signal in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(stop_signal, self.stop)
+        if self._output and self._publisher:
+            self._output.start()
+            self._publisher.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                beat = tasks.create_task(self._beat())
+                deliver = tasks.create_task(self._deliver_all(tasks))
+                try:
+                    await self._audio.run()
+                except DeviceLost as lost:
+                    self._say_device_lost(lost)
+                    raise
+                finally:
+                    self._deliveries.put_nowait(None)
+                    await deliver
+                    beat.cancel()
+        except* DeviceLost as lost:
+            raise lost.exceptions[0] from None
+        finally:
+            if self._output:
+                await asyncio.to_thread(self._output.close)
+
+    def stop(self) -> None:
+        """Fade out and end."""
+        _log.info("stopping")
+        self._health.stopping()
+        self._audio.stop()
+
+    def _deliver(self, step: Step, t_s: float) -> None:
+        """In the thinking thread: hand over what the event loop has to know."""
+        self._observe(step, t_s)
+        if step.events or t_s - self._delivered_s >= _DELIVER_S:
+            self._delivered_s = t_s
+            self._loop.call_soon_threadsafe(self._deliveries.put_nowait, (step.events, t_s))
+
+    async def _deliver_all(self, tasks: asyncio.TaskGroup) -> None:
+        running: set[asyncio.Task[None]] = set()
+        while (delivery := await self._deliveries.get()) is not None:
+            events, t_s = delivery
+            if not self._last_s:
+                self._health.ready()
+            self._last_s = t_s
+            self._clock.follow(t_s)
+            self._health.audio_processed(t_s)
+            firings: list[Firing] = []
+            for event in events:
+                if self._publisher:
+                    self._publisher.handle(event)
+                firings += self._engine.handle(event, self._clock.now().astimezone())
+            firings += self._engine.advance(self._clock.now().astimezone())
+            for firing in firings:
+                _log.info("routine %s: %s", firing.routine_id, firing.cause)
+                task = tasks.create_task(self._actions.run(firing))
+                running.add(task)
+                task.add_done_callback(running.discard)
+
+    async def _beat(self) -> None:
+        """Feed the watchdog and publish health, each at its pace."""
+        interval_s = min(self._health.watchdog_interval_s or _HEALTH_S, _HEALTH_S)
+        published_s = time.monotonic()
+        while True:
+            await asyncio.sleep(interval_s)
+            self._health.watchdog_tick()
+            if self._publisher and time.monotonic() - published_s >= _HEALTH_S:
+                published_s = time.monotonic()
+                self._publisher.publish_health()
+
+    def _say_device_lost(self, lost: DeviceLost) -> None:
+        events: list[Event] = [DeviceLostEvent(self._last_s, self._source.audio.name, str(lost))]
+        events += self._pipeline.give_up(t_s=self._last_s, cause="device lost")
+        self._deliveries.put_nowait((events, self._last_s))
+
+    def _command(self, name: str, value: float | bool) -> None:  # noqa: FBT001 -- MqttOutput calls it by position
+        """In the network thread: obey between two blocks."""
+
+        def obey(pipeline: Pipeline, t_s: float) -> list[Event]:
+            if name == "hold_s":
+                pipeline.presence.hold_s = float(value)
+                return []
+            return pipeline.switch_emission(on=bool(value), t_s=t_s, cause="command")
+
+        self._audio.request(obey)
+
+    def _publish(self, topic: str, payload: bytes, *, retain: bool, qos: int) -> None:
+        if self._output is None:
+            raise PublishRejected("mqtt.enabled is false in the configuration")
+        self._output.publish_raw(topic, payload, retain=retain, qos=qos)
+
+    def _routine_failed(self, message: str) -> None:
+        _log.error("%s", message)
+
+
+def _make_player(config: Config, audio: Audio) -> EmissionPlayer | None:
+    if not audio.outputs:
+        return None
+    return EmissionPlayer(
+        rate_hz=audio.rate_hz,
+        outputs=audio.outputs,
+        fade_s=config.emission.fade_ms / 1000.0,
+        full_scale_db_spl=config.audio.speaker_full_scale_db_spl,
+    )
+
+
+def _routines(config: Config) -> tuple[Routine, ...]:
+    if config.routines.file is None:
+        return ()
+    return load_routines(config.routines.file, commands=config.routines.commands)
