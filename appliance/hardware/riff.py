@@ -3,6 +3,9 @@
 import struct
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from appliance.errors import SourceError
 
 _EXTENSIBLE = 0xFFFE
@@ -34,6 +37,50 @@ def wav_header(*, rate_hz: int, channels: int, sample_bytes: int, frames: int) -
     fmt += struct.pack("<HHI", 22, bits, 0) + _PCM_GUID
     riff = struct.pack("<4sI4s", b"RF64" if large else b"RIFF", _SIZE_IN_DS64 if large else riff_bytes, b"WAVE")
     return riff + ds64 + fmt + struct.pack("<4sI", b"data", _SIZE_IN_DS64 if large else data_bytes)
+
+
+class WavWriter:
+    """A new WAV file of 24 or 32 bit that may grow beyond 4 GiB.
+
+    The header on disk never claims more than was written, and says all of it after `flush()`.
+
+    Raises:
+        OSError: by every method, where the file system refuses; FileExistsError where `path` is there already.
+    """
+
+    def __init__(self, path: Path, *, rate_hz: int, channels: int, sample_bytes: int) -> None:
+        self._rate_hz, self._channels, self._sample_bytes = rate_hz, channels, sample_bytes
+        self._frames = 0
+        self._file = path.open("xb")
+        self._file.write(self._header())
+
+    def write(self, samples: NDArray[np.int32]) -> None:
+        """Append [frames, channels] int32 of full scale 2^31; lower bytes than the file's are dropped."""
+        little = np.ascontiguousarray(samples, "<i4").view(np.uint8).reshape(-1, 4)
+        self._file.write(little[:, 4 - self._sample_bytes :].tobytes())
+        self._frames += len(samples)
+
+    def flush(self) -> None:
+        """Bring everything written so far to the file, its header last."""
+        self._file.flush()
+        self._file.seek(0)
+        self._file.write(self._header())
+        self._file.flush()
+        self._file.seek(0, 2)
+
+    def close(self) -> None:
+        """Finish the file; may be called twice."""
+        if self._file.closed:
+            return
+        with self._file:
+            if self._frames * self._channels * self._sample_bytes % 2:
+                self._file.write(b"\0")  # chunks of odd length are padded
+            self.flush()
+
+    def _header(self) -> bytes:
+        return wav_header(
+            rate_hz=self._rate_hz, channels=self._channels, sample_bytes=self._sample_bytes, frames=self._frames
+        )
 
 
 def check_wav_is_whole(path: Path) -> None:

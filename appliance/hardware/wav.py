@@ -1,4 +1,4 @@
-"""Recordings in the place of a card: WAV and FLAC files read block by block."""
+"""Recordings in the place of a card: WAV and FLAC files read block by block, and FLAC files written."""
 
 import json
 import math
@@ -23,6 +23,8 @@ _SHORTEST_S = 1.0
 _BLOCK_S = 0.01
 _INTEGER_SUBTYPES = {"PCM_16", "PCM_24", "PCM_32"}
 _FLOAT_SUBTYPES = {"FLOAT", "DOUBLE"}
+_FLAC_LENGTH_OFFSET = 18  # eight bytes of STREAMINFO: rate, channels and bits in 28 bits, then the length in 36
+_FLAC_HELD_BACK_FRAMES = 8192  # the encoder keeps less than two of its blocks of 4096 to itself
 _SEARCH_SEGMENTS = 16
 _SEARCH_SEGMENT_S = 0.34
 _SEARCH_RUN_S = 4.0
@@ -151,8 +153,8 @@ class WavAudio:
         if told_hz is not None:
             return self._checked(told_hz, str(self._path))
         beside = self._path.with_suffix(".json")
-        if beside.is_file():
-            return self._checked(_read_json(beside), str(beside))
+        if beside.is_file() and (beside_hz := _read_json(beside)) is not None:
+            return self._checked(beside_hz, str(beside))
         found_hz = self._search()
         if not found_hz:
             raise SourceError(
@@ -190,6 +192,47 @@ class WavAudio:
         self._file.seek(start)
         samples = _as_float(_read(self._file, self._path, start, frames, check_finite=False))
         return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+class FlacWriter:
+    """A new FLAC file of 24 bit whose header is brought up to date by `flush()`.
+
+    Raises:
+        OSError: by every method, where the file system refuses; FileExistsError where `path` is there already.
+    """
+
+    def __init__(self, path: Path, *, rate_hz: int, channels: int) -> None:
+        path.open("xb").close()
+        self._path = path
+        self._frames = 0
+        self._file = soundfile.SoundFile(path, "w", rate_hz, channels, subtype="PCM_24", format="FLAC")
+
+    def write(self, samples: NDArray[np.int32]) -> None:
+        """Append [frames, channels] int32 of full scale 2^31; the lowest byte is dropped."""
+        try:
+            self._file.write(samples)
+        except soundfile.LibsndfileError as error:
+            raise OSError(_reason(error)) from error
+        self._frames += len(samples)
+
+    def flush(self) -> None:
+        """Write the length so far into the header.
+
+        The encoder does so only when it is closed, and a file without a length cannot be read here.
+        """
+        encoded = self._frames - _FLAC_HELD_BACK_FRAMES
+        if encoded <= 0:
+            return
+        self._file.flush()
+        with self._path.open("r+b") as file:
+            file.seek(_FLAC_LENGTH_OFFSET)
+            packed = int.from_bytes(file.read(8), "big")
+            file.seek(_FLAC_LENGTH_OFFSET)
+            file.write((packed >> 36 << 36 | encoded).to_bytes(8, "big"))
+
+    def close(self) -> None:
+        """Finish the file; may be called twice."""
+        self._file.close()
 
 
 def _open(path: Path) -> soundfile.SoundFile:
@@ -246,11 +289,11 @@ def _as_float(samples: NDArray[Any]) -> NDArray[np.float64]:
     return samples / FULL_SCALE if samples.dtype == np.int32 else samples
 
 
-def _read_json(path: Path) -> tuple[float, ...]:
-    """The carriers a JSON file names.
+def _read_json(path: Path) -> tuple[float, ...] | None:
+    """The carriers a JSON file names, None where it does not speak of them.
 
     Raises:
-        SourceError: it is not JSON, or `carrier_hz` is missing or neither number nor list of numbers.
+        SourceError: it is no JSON object, or its `carrier_hz` is neither number nor list of numbers.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -260,7 +303,11 @@ def _read_json(path: Path) -> tuple[float, ...]:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: not readable ({error}); correct or remove it") from error
-    value = content.get("carrier_hz") if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        raise SourceError(f'{path}: not a JSON object; write {{"carrier_hz": 40000}} or remove it')
+    if "carrier_hz" not in content:
+        return None
+    value = content["carrier_hz"]
     values: list[Any] = value if isinstance(value, list) else [value]
     if not values or not all(type(v) in (int, float) and math.isfinite(v) for v in values):
         raise SourceError(f'{path}: carrier_hz must be a number or a list of numbers; write {{"carrier_hz": 40000}}')
