@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.errors import SourceError
+from appliance.hardware.samples import SAMPLE_BYTES, to_wire
 
 _EXTENSIBLE = 0xFFFE
 _PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
@@ -50,14 +51,14 @@ class WavWriter:
 
     def __init__(self, path: Path, *, rate_hz: int, channels: int, sample_bytes: int) -> None:
         self._rate_hz, self._channels, self._sample_bytes = rate_hz, channels, sample_bytes
+        self._sample_format = next(name for name, count in SAMPLE_BYTES.items() if count == sample_bytes)
         self._frames = 0
         self._file = path.open("xb")
         self._file.write(self._header())
 
     def write(self, samples: NDArray[np.int32]) -> None:
         """Append [frames, channels] int32 of full scale 2^31; lower bytes than the file's are dropped."""
-        little = np.ascontiguousarray(samples, "<i4").view(np.uint8).reshape(-1, 4)
-        self._file.write(little[:, 4 - self._sample_bytes :].tobytes())
+        self._file.write(to_wire(samples, sample_format=self._sample_format))
         self._frames += len(samples)
 
     def flush(self) -> None:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from appliance.dsp.carriers import carrier_limits_hz, find_carriers
 from appliance.errors import SourceError
+from appliance.hardware.cards import RATES_HZ
 from appliance.hardware.riff import check_wav_is_whole
 from appliance.types import MAX_CARRIERS, MAX_MICS, PcmBlock
 
 FULL_SCALE = 2.0**31
-NATIVE_RATES_HZ = (192_000, 96_000)
 _LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 96_000, 384_000
 _SHORTEST_S = 1.0
 _BLOCK_S = 0.01
@@ -58,7 +58,7 @@ class WavAudio:
             self._check()
             self.mics: int = self._file.channels
             source_rate_hz: int = self._file.samplerate
-            self.rate_hz = source_rate_hz if source_rate_hz in NATIVE_RATES_HZ else NATIVE_RATES_HZ[0]
+            self.rate_hz = source_rate_hz if source_rate_hz in RATES_HZ else RATES_HZ[0]
             self._resampler = None
             if self.rate_hz != source_rate_hz:
                 self._resampler = soxr.ResampleStream(
