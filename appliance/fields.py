@@ -115,6 +115,21 @@ class Choice:
         return core_schema.no_info_plain_validator_function(choose)
 
 
+@dataclass(frozen=True, slots=True)
+class NotEmpty:
+    """A list with something in it; asked only when all that is in it is right, or it would be called empty too."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Looks at the list behind the source's own checks."""
+
+        def check(found: tuple[object, ...]) -> tuple[object, ...]:
+            if not found:
+                raise PydanticCustomError("plain", "must not be empty")
+            return found
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+
 def _topic(found: str) -> str:
     """Refuses what no broker accepts as the topic of a message."""
     length_bytes = len(found.encode())
@@ -156,7 +171,6 @@ _PLAIN_WORDS = {
     "dict_type": "must be a mapping of keys",
     "mapping_type": "must be a mapping of keys",
     "tuple_type": "must be a list",
-    "too_short": "must not be empty",
     "bool_type": "must be true or false",
     "string_type": "must be text",
 }

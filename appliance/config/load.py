@@ -10,6 +10,7 @@ from appliance.config.schema import Config
 from appliance.config.yaml12 import Document, Mark, Place, dotted, parse
 from appliance.errors import ConfigError, Problem
 from appliance.fields import MISSING_KEY, UNKNOWN_KEY
+from appliance.routines.schema import Routine
 
 CONFIG_PATH = Path("/etc/pipistrelle/appliance.yaml")
 MAX_FILE_BYTES = 1_000_000
@@ -39,6 +40,48 @@ def load_config(path: Path | None) -> Config:
     if problems:
         raise _all_at_once(path, problems)
     return config
+
+
+def load_routines(path: Path, *, commands: Collection[str] | None) -> tuple[Routine, ...]:
+    """The routines of a file; none where it is empty.
+
+    They may start `commands`, the names of the configuration's allow list; with None, where that list could not be
+    read, the names are not checked.
+
+    Raises:
+        ConfigError: the file cannot be read or used; holds every problem.
+    """
+    document = _read(path)
+    data = [] if document.data is None else document.data
+    if not isinstance(data, list):
+        raise _wrong_top(path, document, "a list of routines")
+    problems = document.problems + _repeated_ids(data, document)
+    routines = []
+    for index, found in enumerate(data):
+        try:
+            routines.append(Routine.model_validate(found, context={"commands": commands}))
+        except ValidationError as error:
+            known = isinstance(found, dict) and isinstance(found.get("id"), str) and found["id"]
+            problems += _located(error, document, within=(index,), name=known or f"routines[{index}]")
+    if problems:
+        raise _all_at_once(path, problems)
+    return tuple(routines)
+
+
+def _repeated_ids(data: list[Any], document: Document) -> list[Problem]:
+    """The marks of ids that an earlier routine has: MQTT topics and errors would name two routines alike."""
+    first: dict[str, Mark] = {}
+    problems = []
+    for index, found in enumerate(data):
+        name = found.get("id") if isinstance(found, dict) else None
+        if not isinstance(name, str):
+            continue
+        mark = document.values[index, "id"]
+        if name in first:
+            message = f"is used twice; the first is on line {first[name].line}"
+            problems.append(Problem(mark.line, mark.column, dotted((name, "id")), message))
+        first.setdefault(name, mark)
+    return problems
 
 
 def _between_keys(data: dict[str, Any], error: ValidationError, document: Document) -> list[Problem]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PlainValidator, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from appliance.fields import Choice, Matching, PlainModel, Range, Topic, Wanted, refusal
+from appliance.fields import Choice, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, refusal
 from appliance.physics import MAX_LEVEL_DB_SPL, MIN_CARRIER_HZ
 from appliance.types import MAX_CARRIERS, MAX_MICS
 
@@ -100,7 +100,7 @@ class RoutinesConfig(PlainModel):
     file: _FilePath = None
     commands: dict[
         Annotated[str, Matching(r"[A-Za-z0-9_-]{1,64}", "a name of 1 to 64 letters, digits, _ or -")],
-        Annotated[tuple[_Argument, ...], Field(strict=False, min_length=1)],
+        Annotated[tuple[_Argument, ...], Field(strict=False), NotEmpty()],
     ] = Field(default_factory=dict)
 
 

@@ -196,7 +196,9 @@ class _Reader:
                 return (*parent.place, f"{key} (again, line {mark.line})")
             place = (*parent.place, key)
             parent.into[key] = value
-        self.document.values[place] = mark
+        nothing_written = isinstance(event, ScalarEvent) and event.implicit[0] and not event.value
+        # To the parser nothing stands where the next thing begins, which may be lines below.
+        self.document.values[place] = self.document.keys.get(place, mark) if nothing_written else mark
         return place
 
     def _text(self, event: ScalarEvent) -> str:

@@ -149,8 +149,6 @@ def test_plain_words_are_read_by_the_core_schema_of_yaml_1_2(text, value):
     max_leaves=20,
 ))  # fmt: skip
 def test_what_json_says_yaml_says(value):
-    import json
-
     assert parse(json.dumps(value).replace("Infinity", ".inf"), path="x").data == value
 
 
