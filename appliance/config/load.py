@@ -1,0 +1,159 @@
+"""Files of the owner in, checked models out; every fault of a file at once, with its line and column."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from appliance.config.schema import Config
+from appliance.config.yaml12 import Document, Mark, Place, dotted, parse
+from appliance.errors import ConfigError, Problem
+from appliance.fields import MISSING_KEY, UNKNOWN_KEY
+from appliance.routines.schema import Routine
+
+CONFIG_PATH = Path("/etc/pipistrelle/appliance.yaml")
+MAX_FILE_BYTES = 1_000_000
+
+
+def load_config(path: Path | None) -> Config:
+    """The configuration of a file, or the defaults where there is none (`None`) or it is empty.
+
+    Relative paths in it are taken from the file's own directory.
+
+    Raises:
+        ConfigError: the file cannot be read or used; holds every problem.
+    """
+    if path is None:
+        return Config()
+    document = _read(path)
+    data = {} if document.data is None else document.data
+    if not isinstance(data, dict):
+        raise _wrong_top(path, document, "a mapping of keys")
+    context = {"directory": path.parent}
+    problems = list(document.problems)
+    try:
+        config = Config.model_validate(data, context=context)
+    except ValidationError as error:
+        problems += _located(error, document)
+        problems += _between_keys(data, error, document)
+    if problems:
+        raise _all_at_once(path, problems)
+    return config
+
+
+def load_routines(path: Path, *, commands: Collection[str] | None) -> tuple[Routine, ...]:
+    """The routines of a file; none where it is empty.
+
+    They may start `commands`, the names of the configuration's allow list; with None, where that list could not be
+    read, the names are not checked.
+
+    Raises:
+        ConfigError: the file cannot be read or used; holds every problem.
+    """
+    document = _read(path)
+    data = [] if document.data is None else document.data
+    if not isinstance(data, list):
+        raise _wrong_top(path, document, "a list of routines")
+    problems = document.problems + _repeated_ids(data, document)
+    routines = []
+    for index, found in enumerate(data):
+        try:
+            routines.append(Routine.model_validate(found, context={"commands": commands}))
+        except ValidationError as error:
+            known = isinstance(found, dict) and isinstance(found.get("id"), str) and found["id"]
+            problems += _located(error, document, within=(index,), name=known or f"routines[{index}]")
+    if problems:
+        raise _all_at_once(path, problems)
+    return tuple(routines)
+
+
+def _repeated_ids(data: list[Any], document: Document) -> list[Problem]:
+    """The marks of ids that an earlier routine has: MQTT topics and errors would name two routines alike."""
+    first: dict[str, Mark] = {}
+    problems = []
+    for index, found in enumerate(data):
+        name = found.get("id") if isinstance(found, dict) else None
+        if not isinstance(name, str):
+            continue
+        mark = document.values[index, "id"]
+        if name in first:
+            message = f"is used twice; the first is on line {first[name].line}"
+            problems.append(Problem(mark.line, mark.column, dotted((name, "id")), message))
+        first.setdefault(name, mark)
+    return problems
+
+
+def _between_keys(data: dict[str, Any], error: ValidationError, document: Document) -> list[Problem]:
+    """Faults between keys, which are only looked for when each key is right: without the wrong ones, look again."""
+    wrong = {tuple(fault["loc"][:2]) for fault in error.errors()}
+    right = {
+        section: {key: value for key, value in keys.items() if (section, key) not in wrong}
+        for section, keys in data.items()
+        if isinstance(keys, dict) and (section,) not in wrong
+    }
+    try:
+        Config.model_validate(right)
+    except ValidationError as between:
+        return _located(between, document)
+    return []
+
+
+def _read(path: Path) -> Document:
+    """The file as plain values with their places.
+
+    Raises:
+        ConfigError: it cannot be read, is no UTF-8 text or no YAML.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ConfigError(str(path), [Problem(1, 1, "file", f"cannot be read: {reason}")]) from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise ConfigError(str(path), [Problem(1, 1, "file", f"is larger than {MAX_FILE_BYTES} bytes")])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8-sig")
+        mark = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise ConfigError(str(path), [Problem(mark.line, mark.column, "file", "is not UTF-8 text")]) from error
+    return parse(text, path=str(path))
+
+
+def _located(error: ValidationError, document: Document, *, within: Place = (), name: str = "") -> list[Problem]:
+    """A model's refusals with the places of their keys; `within` is where in the file the model stands."""
+    problems = []
+    for fault in error.errors(include_url=False):
+        place = _place_in_file(fault["loc"], document, within)
+        marks = document.keys if fault["type"] == UNKNOWN_KEY else document.values
+        mark = marks.get(place, Mark(1, 1))
+        if fault["type"] == MISSING_KEY:
+            # The parent's line is where the owner will write the key.
+            mark = document.keys.get(place) or document.values.get(place, Mark(1, 1))
+            place = (*place, str(fault["loc"][-1]))
+        key = dotted(place) if not name else dotted((name, *place[len(within) :]))
+        problems.append(Problem(mark.line, mark.column, key, fault["msg"]))
+    return problems
+
+
+def _place_in_file(loc: Place, document: Document, within: Place) -> Place:
+    """The steps of pydantic's way that exist in the file; those in between name types and not keys."""
+    place = within
+    for step in loc:
+        if (*place, step) in document.values:
+            place = (*place, step)
+    return place
+
+
+def _wrong_top(path: Path, document: Document, wanted: str) -> ConfigError:
+    found = (
+        "a mapping" if isinstance(document.data, dict) else "a list" if isinstance(document.data, list) else "one value"
+    )
+    mark = document.values[()]
+    return ConfigError(str(path), [Problem(mark.line, mark.column, "file", f"must be {wanted}, not {found}")])
+
+
+def _all_at_once(path: Path, problems: Collection[Problem]) -> ConfigError:
+    return ConfigError(str(path), sorted(problems, key=lambda problem: (problem.line, problem.column)))

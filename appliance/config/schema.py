@@ -1,0 +1,141 @@
+"""Every key of appliance.yaml with its type, range and default; default.yaml says the same in words."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PlainValidator, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from appliance.fields import Choice, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, refusal
+from appliance.physics import MAX_LEVEL_DB_SPL, MIN_CARRIER_HZ
+from appliance.types import MAX_CARRIERS, MAX_MICS
+
+MAX_CARRIER_HZ = 90_000.0
+MIN_CARRIER_SPACING_HZ = 2_500.0
+"""The Doppler bands on either side of two carriers must not touch."""
+
+MAX_CARRIER_AT_96_KHZ_HZ = 45_000.0
+"""The converters' filters begin to cut a little below half the rate."""
+
+_PCM_NAME = r"[!-~]([ -~]{0,198}[!-~])?"
+_TEXT = r"[^\x00-\x1f\x7f]{1,1000}"
+
+
+def _file_path(found: object, info: ValidationInfo) -> Path | None:
+    """A path; a relative one starts at the directory of the configuration file, where there is one."""
+    if found is None:
+        return None
+    if not isinstance(found, (str, Path)) or not str(found) or "\0" in str(found):
+        raise PydanticCustomError("plain", "must be the path of a file, or null")
+    return Path((info.context or {}).get("directory", "")) / found
+
+
+_FilePath = Annotated[Path | None, PlainValidator(_file_path)]
+_Argument = Annotated[str, Matching(r"[^\x00]*", "text (put a number in quotes)")]
+
+
+class AudioConfig(PlainModel):
+    """The card: what is opened, and the shape of its streams."""
+
+    capture: Annotated[str, Matching(_PCM_NAME, "an ALSA PCM name such as hw:CARD=NAME, or auto")] = "auto"
+    playback: Annotated[str, Matching(_PCM_NAME, "an ALSA PCM name such as hw:CARD=NAME, auto or none")] = "auto"
+    rate_hz: Annotated[Literal[192_000, 96_000], Choice()] = 192_000
+    mics: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_MICS)] | Literal["auto"],
+        Wanted(f"a whole number from 1 to {MAX_MICS}, or auto"),
+    ] = "auto"
+    outputs: Annotated[int, Range(1, 8)] = 2
+    format: Annotated[Literal["auto", "S32_LE", "S24_3LE"], Choice()] = "auto"
+    block_ms: Annotated[int, Range(5, 50)] = 10
+    speaker_full_scale_db_spl: Annotated[float, Range(60, 130)] = 90.0
+
+
+class EmissionConfig(PlainModel):
+    """The tones: which, how loud at 1 m, and how gently they come and go."""
+
+    on: bool = True
+    carriers_hz: Annotated[tuple[Annotated[float, Range(MIN_CARRIER_HZ, MAX_CARRIER_HZ)], ...], Field(strict=False)] = (
+        40_000.0,
+    )
+    level_db_spl: Annotated[float, Range(40, MAX_LEVEL_DB_SPL)] = 75.0
+    fade_ms: Annotated[int, Range(50, 1000)] = 100
+
+    @field_validator("carriers_hz")
+    @classmethod
+    def _keep_apart(cls, carriers_hz: tuple[float, ...]) -> tuple[float, ...]:
+        if not 1 <= len(carriers_hz) <= MAX_CARRIERS:
+            raise PydanticCustomError("plain", f"must be a list of 1 to {MAX_CARRIERS} numbers")
+        for lower_hz, upper_hz in pairwise(sorted(carriers_hz)):
+            if upper_hz - lower_hz < MIN_CARRIER_SPACING_HZ:
+                message = f"{lower_hz:.10g} and {upper_hz:.10g} are less than {MIN_CARRIER_SPACING_HZ:.10g} Hz apart"
+                raise PydanticCustomError("plain", message)
+        return carriers_hz
+
+
+class SensingConfig(PlainModel):
+    """How long somebody is believed to be there, and how rare a false alarm shall be."""
+
+    hold_s: Annotated[float, Range(5, 3600)] = 120.0
+    false_alarms_per_day: Annotated[float, Range(0.01, 1000)] = 1.0
+
+
+class MqttConfig(PlainModel):
+    """The broker, and the names under which we speak to it."""
+
+    enabled: bool = True
+    host: Annotated[str, Matching(_TEXT, "a host name or address")] = "localhost"
+    port: Annotated[int, Range(1, 65_535)] = 1883
+    username: Annotated[Annotated[str, Matching(_TEXT, "")] | None, Wanted("text, or null")] = None
+    password_file: _FilePath = None
+    base_topic: Annotated[str, Topic()] = "pipistrelle"
+    discovery_prefix: Annotated[
+        Annotated[str, Topic()] | None, Wanted("an MQTT topic without +, # or NUL, or null")
+    ] = "homeassistant"
+
+
+class RoutinesConfig(PlainModel):
+    """The file of routines, and the commands they may start: argument lists by name."""
+
+    file: _FilePath = None
+    commands: dict[
+        Annotated[str, Matching(r"[A-Za-z0-9_-]{1,64}", "a name of 1 to 64 letters, digits, _ or -")],
+        Annotated[tuple[_Argument, ...], Field(strict=False), NotEmpty()],
+    ] = Field(default_factory=dict)
+
+
+class Config(PlainModel):
+    """The whole of appliance.yaml. Every key has a default, so that `Config()` is the file with nothing in it."""
+
+    node: Annotated[
+        str,
+        Matching(
+            r"[a-z0-9][a-z0-9_-]{0,31}",
+            "1 to 32 of a-z, 0-9, _ and -, and begin with a letter or digit",
+        ),
+    ] = "pipistrelle"
+    audio: AudioConfig = AudioConfig()
+    emission: EmissionConfig = EmissionConfig()
+    sensing: SensingConfig = SensingConfig()
+    mqtt: MqttConfig = MqttConfig()
+    routines: RoutinesConfig = RoutinesConfig()
+
+    @field_validator("audio", "emission", "sensing", "mqtt", "routines", mode="before")
+    @classmethod
+    def _empty_means_defaults(cls, found: Any) -> Any:
+        """A section whose keys are all commented out is null to YAML."""
+        return {} if found is None else found
+
+    @model_validator(mode="after")
+    def _carriers_fit_rate(self) -> Self:
+        too_high = [
+            index
+            for index, carrier_hz in enumerate(self.emission.carriers_hz)
+            if self.audio.rate_hz == 96_000 and carrier_hz > MAX_CARRIER_AT_96_KHZ_HZ
+        ]
+        if too_high:
+            message = f"must be at most {MAX_CARRIER_AT_96_KHZ_HZ:.10g} while audio.rate_hz is {self.audio.rate_hz}"
+            raise ValidationError.from_exception_data(
+                "Config", [refusal(("emission", "carriers_hz", index), message) for index in too_high]
+            )
+        return self

@@ -1,0 +1,169 @@
+"""The configuration: defaults, their documentation, YAML 1.2 and the bounds of every key."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance import config
+from appliance.config.load import load_config
+from appliance.config.schema import Config
+from appliance.config.yaml12 import parse, plain_value
+from appliance.errors import ConfigError
+
+DEFAULT = Path(config.__file__).parent / "default.yaml"
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load_text(text):
+        file = tmp_path / "appliance.yaml"
+        file.write_text(text, encoding="utf-8")
+        return load_config(file)
+
+    return load_text
+
+
+def test_default_yaml_equals_the_defaults_of_the_schema():
+    assert load_config(DEFAULT) == Config() == load_config(None)
+
+
+def test_default_yaml_documents_every_key_and_no_other():
+    lines = DEFAULT.read_text(encoding="utf-8").splitlines()
+    written = {}
+    section = ""
+    for above, line in zip(["", *lines], lines, strict=False):
+        if match := re.match(r"( *)([a-z_]+):(.*)", line):
+            indent, key, rest = match.groups()
+            name = f"{section}.{key}" if indent else key
+            section = section if indent else key
+            written[name] = above.strip()
+            assert indent or rest.strip() or key in Config.model_fields, name
+    known = set()
+    for name, field in Config.model_fields.items():
+        known.add(name)
+        if hasattr(field.annotation, "model_fields"):
+            known |= {f"{name}.{inner}" for inner in field.annotation.model_fields}
+    assert set(written) == known
+    assert [name for name, comment in written.items() if not comment.startswith("#")] == []
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n", "\ufeff", "audio:\nmqtt:\n"])
+def test_an_empty_file_or_section_means_the_defaults(load, text):
+    assert load(text) == Config()
+
+
+def test_a_key_that_is_left_out_has_its_default(load):
+    read = load("emission: {carriers_hz: [33000, 45000.5]}\nmqtt: {port: 8883}\n")
+    assert read.emission.carriers_hz == (33_000.0, 45_000.5)
+    assert read.emission.level_db_spl == 75.0
+    assert read.mqtt.port == 8883
+    assert read.mqtt.host == "localhost"
+
+
+def test_paths_start_at_the_directory_of_the_file(load, tmp_path):
+    read = load("routines: {file: routines.yaml}\nmqtt: {password_file: /run/secret}\n")
+    assert read.routines.file == tmp_path / "routines.yaml"
+    assert read.mqtt.password_file == Path("/run/secret")
+
+
+def test_commands_are_argument_lists(load):
+    assert load("routines: {commands: {chime: [aplay, -q, a b.wav]}}").routines.commands == {
+        "chime": ("aplay", "-q", "a b.wav")
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "lowest", "highest", "outside"),
+    [
+        ("audio.block_ms", 5, 50, [4, 51, 10.0, True, "10"]),
+        ("audio.outputs", 1, 8, [0, 9]),
+        ("audio.mics", 1, 8, [0, 9, "AUTO", 1.5]),
+        ("audio.speaker_full_scale_db_spl", 60, 130, [59.9, 130.1]),
+        ("emission.level_db_spl", 40, 80, [39.9, 80.1, float("nan"), float("inf"), None]),
+        ("emission.fade_ms", 50, 1000, [49, 1001]),
+        ("sensing.hold_s", 5, 3600, [4.9, 3600.1]),
+        ("sensing.false_alarms_per_day", 0.01, 1000, [0.0, 0.009, 1001]),
+        ("mqtt.port", 1, 65535, [0, 65536]),
+    ],
+)
+def test_ranges_include_their_ends_and_nothing_beyond(load, key, lowest, highest, outside):
+    section, name = key.split(".")
+    for value in (lowest, highest):
+        assert getattr(getattr(load(f"{section}: {{{name}: {value}}}"), section), name) == value
+    for value in outside:
+        with pytest.raises(ConfigError, match=f":1:{len(section) + len(name) + 6}: {key}: must be "):
+            load(f"{section}: {{{name}: {_yaml(value)}}}")
+
+
+def _yaml(value):
+    if isinstance(value, str):
+        return f'"{value}"'
+    return {"nan": ".nan", "inf": ".inf", "None": "null", "True": "true"}.get(str(value), str(value))
+
+
+@pytest.mark.parametrize("node", ["a", "0", "a" * 32, "living-room_2"])
+def test_node_names_that_fit(load, node):
+    assert load(f'node: "{node}"').node == node
+
+
+@pytest.mark.parametrize("node", ["", "-a", "_a", "A", "a" * 33, "a b", "a/b", "a\\n", "ä"])
+def test_node_names_that_do_not_fit(load, node):
+    with pytest.raises(ConfigError, match="node: must be 1 to 32"):
+        load(f'node: "{node}"')
+
+
+def test_the_configuration_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        Config().emission.level_db_spl = 100.0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *[(word, word) for word in ("no", "OFF", "yes", "1:30", "0x", "1_000", "2026-01-01", "nUll", "=", "1e", "+")],
+        *[(word, None) for word in ("null", "Null", "NULL", "~", "")],
+        *[(word, True) for word in ("true", "True", "TRUE")],
+        ("false", False),
+        ("007", 7),
+        ("-12", -12),
+        ("0o17", 15),
+        ("0xff", 255),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("1e3", 1000.0),
+        ("-.inf", float("-inf")),
+    ],
+)
+def test_plain_words_are_read_by_the_core_schema_of_yaml_1_2(text, value):
+    assert plain_value(text) == value
+    assert type(plain_value(text)) is type(value)
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=4),
+    max_leaves=20,
+))  # fmt: skip
+def test_what_json_says_yaml_says(value):
+    assert parse(json.dumps(value).replace("Infinity", ".inf"), path="x").data == value
+
+
+def test_every_value_has_its_place():
+    document = parse("a: 1\nb:\n  - x\n  - {c: 2}\n", path="x")
+    assert {place: (mark.line, mark.column) for place, mark in document.values.items()} == {
+        (): (1, 1),
+        ("a",): (1, 4),
+        ("b",): (3, 3),
+        ("b", 0): (3, 5),
+        ("b", 1): (4, 5),
+        ("b", 1, "c"): (4, 9),
+    }
+    assert {place: (mark.line, mark.column) for place, mark in document.keys.items()} == {
+        ("a",): (1, 1),
+        ("b",): (2, 1),
+        ("b", 1, "c"): (4, 6),
+    }
