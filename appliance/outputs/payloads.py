@@ -1,0 +1,376 @@
+"""Every message of the appliance as a model, and the pure way from an event to its messages.
+
+`TOPICS` and `COMMANDS` are the whole surface on MQTT: the outputs publish and subscribe by these tables, and the
+README's table is made from them.
+"""
+
+import enum
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+from appliance.errors import OutputError, PublishRejected
+from appliance.events import (
+    DeviceLost,
+    EmissionChanged,
+    Event,
+    MotionStarted,
+    MotionStopped,
+    MotionUpdated,
+    PresenceChanged,
+    StreamHealth,
+)
+from appliance.types import MotionClass, Presence
+
+MAX_COMMAND_BYTES = 256
+"""No valid command comes near; a longer one is refused before it is decoded."""
+
+MAX_TOPIC_BYTES = 1024
+"""Far below the 65,535 of the protocol, because some brokers refuse long topics by ending the connection."""
+
+_MIN_HOLD_S = 5.0
+_MAX_HOLD_S = 3600.0
+
+
+def rfc3339(at: datetime) -> str:
+    """A point in time as RFC 3339 text in UTC, with milliseconds and Z."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _rounded(digits: int) -> AfterValidator:
+    # Adding zero turns -0.0, which JSON would show, into 0.0.
+    return AfterValidator(lambda value: round(value, digits) + 0.0)
+
+
+Time = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
+Probability = Annotated[float, Field(ge=0.0, le=1.0), _rounded(3)]
+RadialMps = Annotated[float, Field(allow_inf_nan=False), _rounded(2)]
+StreamTime = Annotated[float, Field(allow_inf_nan=False), _rounded(3)]
+
+
+class Message(BaseModel):
+    """What all messages share: they do not change, and they hold nothing unnamed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Status(enum.StrEnum):
+    """Availability as Home Assistant expects it: plain text, no JSON."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+class PresenceState(Message):
+    """The room's presence, `since` when it holds and the confidence (0..1) of the evidence that made it so."""
+
+    presence: Presence
+    since: Time
+    confidence: Probability
+    cause: str
+
+
+class MotionState(Message):
+    """Whether somebody moves; null while it cannot be told.
+
+    `kind` is major or minor while there is motion, `radial_mps` in m/s is + towards the array and null where the
+    direction is not clear, `score` in 0..1 is the probability of motion.
+    """
+
+    motion: bool | None
+    kind: Literal[MotionClass.MAJOR, MotionClass.MINOR] | None
+    radial_mps: RadialMps | None
+    score: Probability | None
+
+
+class HealthLevel(enum.StrEnum):
+    """Home Assistant shows everything but ok as a problem."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+
+
+class HealthState(Message):
+    """The appliance's own state.
+
+    `faults` by name, `lost_frames` since the stream began, `uptime_s` in seconds, `events_dropped` and
+    `events_expired` count events that never reached the broker, `callback_errors` faults caught while handling
+    the broker's messages.
+    """
+
+    state: HealthLevel
+    faults: tuple[str, ...]
+    lost_frames: int = Field(ge=0)
+    uptime_s: float = Field(ge=0.0)
+    version: str
+    events_waiting: int = Field(ge=0)
+    events_dropped: int = Field(ge=0)
+    events_expired: int = Field(ge=0)
+    callback_errors: int = Field(ge=0)
+    at: Time
+
+
+class ErrorMessage(Message):
+    """A message of somebody else that we refused, or null as `topic` where it belongs to none."""
+
+    at: Time
+    topic: str | None
+    message: str
+
+
+class _EventMessage(Message):
+    """What every event carries: wall-clock `at`, stream time `t_s` in seconds and its cause."""
+
+    at: Time
+    t_s: StreamTime
+    cause: str
+
+
+class MotionStartedMessage(_EventMessage):
+    """Somebody began to move."""
+
+    type: Literal["motion_started"] = "motion_started"
+    kind: MotionClass
+    score: Probability
+    radial_mps: RadialMps | None
+
+
+class MotionStoppedMessage(_EventMessage):
+    """No motion is seen any more."""
+
+    type: Literal["motion_stopped"] = "motion_stopped"
+    score: Probability
+    radial_mps: RadialMps | None
+
+
+class PresenceChangedMessage(_EventMessage):
+    """The room's presence changed."""
+
+    type: Literal["presence_changed"] = "presence_changed"
+    presence: Presence
+    previous: Presence
+    confidence: Probability
+
+
+class EmissionChangedMessage(_EventMessage):
+    """What the tweeter plays changed; the level in dB SPL at 1 m, the carriers in Hz."""
+
+    type: Literal["emission_changed"] = "emission_changed"
+    on: bool
+    carriers_hz: tuple[float, ...]
+    level_db_spl: Annotated[float, _rounded(1)]
+
+
+class StreamHealthMessage(_EventMessage):
+    """The faults of the stream changed."""
+
+    type: Literal["stream_health"] = "stream_health"
+    faults: tuple[str, ...]
+    lost_frames: int = Field(ge=0)
+
+
+class DeviceLostMessage(_EventMessage):
+    """The audio device went away; the service starts again."""
+
+    type: Literal["device_lost"] = "device_lost"
+    device: str
+
+
+EventMessage = (
+    MotionStartedMessage
+    | MotionStoppedMessage
+    | PresenceChangedMessage
+    | EmissionChangedMessage
+    | StreamHealthMessage
+    | DeviceLostMessage
+)
+_EVENT_MODELS: tuple[type[_EventMessage], ...] = get_args(EventMessage)
+EVENT_TYPES: tuple[str, ...] = tuple(model.model_fields["type"].default for model in _EVENT_MODELS)
+
+
+def event_message(event: Event, at: datetime) -> EventMessage | None:
+    """The message of an event; None for `MotionUpdated`, which changes a state and is no event of its own."""
+    match event:
+        case MotionStarted(t_s, kind, score, radial_mps, cause):
+            return MotionStartedMessage(at=at, t_s=t_s, cause=cause, kind=kind, score=score, radial_mps=radial_mps)
+        case MotionUpdated():
+            return None
+        case MotionStopped(t_s, score, radial_mps, cause):
+            return MotionStoppedMessage(at=at, t_s=t_s, cause=cause, score=score, radial_mps=radial_mps)
+        case PresenceChanged(t_s, presence, previous, confidence, cause):
+            return PresenceChangedMessage(
+                at=at, t_s=t_s, cause=cause, presence=presence, previous=previous, confidence=confidence
+            )
+        case EmissionChanged(t_s, emission, cause):
+            return EmissionChangedMessage(
+                at=at,
+                t_s=t_s,
+                cause=cause,
+                on=emission.on,
+                carriers_hz=emission.carriers_hz,
+                level_db_spl=emission.level_db_spl,
+            )
+        case StreamHealth(t_s, faults, lost_frames, cause):
+            return StreamHealthMessage(at=at, t_s=t_s, cause=cause, faults=faults, lost_frames=lost_frames)
+        case DeviceLost(t_s, device, cause):
+            return DeviceLostMessage(at=at, t_s=t_s, cause=cause, device=device)
+
+
+def presence_state(event: PresenceChanged, at: datetime) -> PresenceState:
+    """The presence that holds from `at` on."""
+    return PresenceState(presence=event.presence, since=at, confidence=event.confidence, cause=event.cause)
+
+
+UNKNOWN_MOTION = MotionState(motion=None, kind=None, radial_mps=None, score=None)
+
+
+def motion_state(event: Event) -> MotionState | None:
+    """What an event says of motion; None where it says nothing.
+
+    An unknown presence makes motion unknown too, and a vacant room holds no motion, so that a state of before a
+    fault cannot stay.
+    """
+    match event:
+        case MotionStarted() | MotionUpdated():
+            kind = event.kind if event.kind in (MotionClass.MAJOR, MotionClass.MINOR) else None
+            return MotionState(motion=True, kind=kind, radial_mps=event.radial_mps, score=event.score)
+        case MotionStopped():
+            return MotionState(motion=False, kind=None, radial_mps=None, score=event.score)
+        case PresenceChanged(presence=Presence.UNKNOWN):
+            return UNKNOWN_MOTION
+        case PresenceChanged(presence=Presence.VACANT):
+            return MotionState(motion=False, kind=None, radial_mps=None, score=None)
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic we publish, below base and node; `models` empty means plain text."""
+
+    name: str
+    retained: bool
+    models: tuple[type[Message], ...]
+    payload: str
+    meaning: str
+    qos: Literal[0, 1] = 1
+
+
+TOPICS: Mapping[str, Topic] = MappingProxyType(
+    {
+        topic.name: topic
+        for topic in (
+            Topic("status", True, (), "`online` or `offline`", "Availability; also the last will"),
+            Topic("presence", True, (PresenceState,), "JSON", "`unknown`, `vacant` or `occupied`, and since when"),
+            Topic("motion", True, (MotionState,), "JSON", "Motion, its kind and the velocity, + towards the array"),
+            Topic("event", False, _EVENT_MODELS, "JSON", "One message for each event, with its evidence"),
+            Topic("health", True, (HealthState,), "JSON", "Faults, lost frames, uptime, version, counts"),
+            Topic("error", False, (ErrorMessage,), "JSON", "A command that was refused, and why"),
+        )
+    }
+)
+
+
+class CommandRejected(OutputError):
+    """A command from the broker cannot be used; the message says what would be accepted."""
+
+
+def _hold_s(text: str) -> float:
+    hold_s = float(text) if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) else 0.0
+    if not _MIN_HOLD_S <= hold_s <= _MAX_HOLD_S:
+        raise CommandRejected(f"wants a number of seconds from {_MIN_HOLD_S:g} to {_MAX_HOLD_S:g}")
+    return hold_s
+
+
+def _on_off(text: str) -> bool:
+    wanted = {"on": True, "off": False}.get(text.lower())
+    if wanted is None:
+        raise CommandRejected("wants on or off")
+    return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One topic we listen to, below `set/`: how its text becomes a value, and what it does."""
+
+    name: str
+    parse: Callable[[str], float | bool]
+    payload: str
+    meaning: str
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        command.name: command
+        for command in (
+            Command("hold_s", _hold_s, "a number, 5 to 3600", "Seconds without a person until the room is vacant"),
+            Command("emission", _on_off, "`on` or `off`", "Whether the tweeter plays"),
+        )
+    }
+)
+
+
+def parse_command(name: str, payload: bytes) -> float | bool:
+    """The value of a command: seconds for `hold_s`, True or False for `emission`.
+
+    Raises:
+        CommandRejected: the name is unknown, or the payload too long, not text or no value of this command.
+    """
+    command = COMMANDS.get(name)
+    if command is None:
+        raise CommandRejected(f"unknown command; known are {', '.join(COMMANDS)}")
+    if len(payload) > MAX_COMMAND_BYTES:
+        raise CommandRejected(f"payload of {len(payload)} bytes; at most {MAX_COMMAND_BYTES} are read")
+    try:
+        text = payload.decode("ascii")
+    except UnicodeDecodeError:
+        raise CommandRejected(f"payload is not plain text; {command.name} takes {command.payload}") from None
+    return command.parse(text.strip())
+
+
+def encode(message: Message | Status) -> bytes:
+    """A message as it goes on the wire: JSON, or plain text for the status."""
+    if isinstance(message, Status):
+        return message.value.encode()
+    return message.model_dump_json().encode()
+
+
+def check_topic(topic: str) -> None:
+    """Refuse what a client may not publish to.
+
+    Raises:
+        PublishRejected: the topic is empty, too long, reserved, or has a wildcard or a control character.
+    """
+    try:
+        size_bytes = len(topic.encode())
+    except UnicodeEncodeError:
+        raise PublishRejected(f"topic {topic!a}: is no valid text") from None
+    if not topic or size_bytes > MAX_TOPIC_BYTES:
+        raise PublishRejected(f"topic {topic[:40]!r}: wants 1 to {MAX_TOPIC_BYTES} bytes, has {size_bytes}")
+    if "+" in topic or "#" in topic:
+        raise PublishRejected(f"topic {topic!r}: the wildcards + and # are only for subscriptions")
+    if topic.startswith("$"):
+        raise PublishRejected(f"topic {topic!r}: names that begin with $ belong to the broker")
+    if not topic.isprintable():
+        raise PublishRejected(f"topic {topic!a}: has a control or other unprintable character")
+
+
+def topic_table_markdown() -> str:
+    """The table of topics for the README, one row for each topic and command, with a final newline."""
+    rows = ["| Topic | Direction | Retained | QoS | Payload | Meaning |", "|---|---|---|---|---|---|"]
+    rows += [
+        f"| `{topic.name}` | out | {'yes' if topic.retained else 'no'} | {topic.qos} | {topic.payload} "
+        f"| {topic.meaning} |"
+        for topic in TOPICS.values()
+    ]
+    rows += [
+        f"| `set/{command.name}` | in | no | 1 | {command.payload} | {command.meaning} |"
+        for command in COMMANDS.values()
+    ]
+    return "\n".join(rows) + "\n"

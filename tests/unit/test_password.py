@@ -1,0 +1,51 @@
+import pytest
+
+from appliance.errors import OutputError
+from appliance.outputs.password import read_password
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content, mode=0o600):
+        path = tmp_path / "password"
+        path.write_bytes(content)
+        path.chmod(mode)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("content", "password"),
+    [(b"secret\n", "secret"), (b"secret", "secret"), (b" s\n\n", " s\n"), ("schlüssel\n".encode(), "schlüssel")],
+)
+def test_one_newline_goes(write, content, password):
+    assert read_password(write(content)) == password
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o777])
+def test_others_must_not_reach_it(write, mode):
+    path = write(b"secret\n", mode)
+    with pytest.raises(OutputError, match=f"chmod 600 {path}") as caught:
+        read_password(path)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"])
+def test_nothing_or_no_text(write, content):
+    with pytest.raises(OutputError):
+        read_password(write(content))
+
+
+def test_missing(tmp_path):
+    with pytest.raises(OutputError, match="No such file"):
+        read_password(tmp_path / "password")
+
+
+def test_a_credential_of_systemd_shows_group_bits_and_is_fine(write, tmp_path, monkeypatch):
+    path = write(b"secret\n", 0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert read_password(path) == "secret"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "other"))
+    with pytest.raises(OutputError):
+        read_password(path)

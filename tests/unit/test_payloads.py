@@ -1,0 +1,172 @@
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from appliance.errors import PublishRejected
+from appliance.events import (
+    DeviceLost,
+    EmissionChanged,
+    MotionStarted,
+    MotionStopped,
+    MotionUpdated,
+    PresenceChanged,
+    StreamHealth,
+)
+from appliance.outputs import payloads
+from appliance.types import MotionClass, Presence, Tones
+
+AT = datetime(2026, 3, 4, 5, 6, 7, 891234, tzinfo=UTC)
+EVENTS = [
+    MotionStarted(1.0, MotionClass.MAJOR, 0.91239, -0.504, "score"),
+    MotionUpdated(1.5, MotionClass.MINOR, 0.7, None, "kind"),
+    MotionStopped(2.0, 0.1, None, "quiet"),
+    PresenceChanged(2.5, Presence.VACANT, Presence.OCCUPIED, 0.98765, "hold time over"),
+    EmissionChanged(3.0, Tones((33_000.0, 39_000.0), 64.04), "calibrated"),
+    StreamHealth(3.5, ("frames_lost",), 960, "overrun"),
+    DeviceLost(4.0, "hw:1", "unplugged"),
+]
+
+
+def wire(message):
+    return json.loads(payloads.encode(message))
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_every_event_but_an_update_has_a_message_that_reads_back(event):
+    message = payloads.event_message(event, AT)
+    if isinstance(event, MotionUpdated):
+        assert message is None
+        return
+    again = TypeAdapter(payloads.EventMessage).validate_json(payloads.encode(message))
+    assert type(again) is type(message)
+    assert again.type in payloads.EVENT_TYPES
+    assert again.at == AT.replace(microsecond=891000)
+
+
+def test_motion_message_rounds_what_it_shows():
+    assert wire(payloads.event_message(EVENTS[0], AT)) == {
+        "at": "2026-03-04T05:06:07.891Z",
+        "t_s": 1.0,
+        "cause": "score",
+        "type": "motion_started",
+        "kind": "major",
+        "score": 0.912,
+        "radial_mps": -0.5,
+    }
+
+
+def test_time_is_utc_whatever_zone_it_came_in():
+    there = AT.astimezone(timezone(timedelta(hours=5, minutes=45)))
+    assert payloads.rfc3339(there) == "2026-03-04T05:06:07.891Z"
+
+
+def test_a_velocity_too_small_to_show_has_no_sign():
+    state = payloads.motion_state(MotionStarted(0.0, MotionClass.MINOR, 0.8, -0.001, "c"))
+    assert payloads.encode(state) == b'{"motion":true,"kind":"minor","radial_mps":0.0,"score":0.8}'
+
+
+def test_presence_state_is_the_new_presence_since_now():
+    assert wire(payloads.presence_state(EVENTS[3], AT)) == {
+        "presence": "vacant",
+        "since": "2026-03-04T05:06:07.891Z",
+        "confidence": 0.988,
+        "cause": "hold time over",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "motion"),
+    [
+        (MotionStarted(0, MotionClass.MAJOR, 1.0, 0.2, "c"), True),
+        (MotionUpdated(0, MotionClass.MINOR, 1.0, 0.2, "c"), True),
+        (MotionStopped(0, 0.0, None, "c"), False),
+        (PresenceChanged(0, Presence.VACANT, Presence.OCCUPIED, 1.0, "c"), False),
+        (PresenceChanged(0, Presence.UNKNOWN, Presence.OCCUPIED, 1.0, "c"), None),
+    ],
+)
+def test_motion_is_true_false_or_unknown(event, motion):
+    assert payloads.motion_state(event).motion is motion
+
+
+@pytest.mark.parametrize("event", [EVENTS[4], EVENTS[5], PresenceChanged(0, Presence.OCCUPIED, Presence.VACANT, 1, "")])
+def test_other_events_say_nothing_of_motion(event):
+    assert payloads.motion_state(event) is None
+
+
+def test_models_are_frozen_and_closed():
+    state = payloads.UNKNOWN_MOTION
+    with pytest.raises(ValidationError):
+        state.motion = True
+    with pytest.raises(ValidationError):
+        payloads.MotionState(motion=True, kind=None, radial_mps=None, score=None, extra=1)
+    with pytest.raises(ValidationError):
+        payloads.MotionState(motion=True, kind=None, radial_mps=float("nan"), score=None)
+    with pytest.raises(ValidationError):
+        payloads.PresenceState(presence="vacant", since=datetime(2026, 1, 1), confidence=1.0, cause="")  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "value"),
+    [
+        ("hold_s", b"5", 5.0),
+        ("hold_s", b" 12.5\n", 12.5),
+        ("hold_s", b"3600", 3600.0),
+        ("emission", b"ON", True),
+        ("emission", b"off", False),
+    ],
+)
+def test_commands(name, payload, value):
+    assert payloads.parse_command(name, payload) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "words"),
+    [
+        ("hold_s", b"4.9", "from 5 to 3600"),
+        ("hold_s", b"3600.1", "from 5 to 3600"),
+        ("hold_s", b"nan", "from 5 to 3600"),
+        ("hold_s", b"1e3", "from 5 to 3600"),
+        ("hold_s", b"true", "from 5 to 3600"),
+        ("hold_s", b"", "from 5 to 3600"),
+        ("hold_s", b"9" * 1_000_000, "1000000 bytes"),
+        ("emission", b"1", "wants on or off"),
+        ("emission", b"\xff\x00", "not plain text"),
+        ("sensitivity", b"1", "known are hold_s, emission"),
+    ],
+)
+def test_refused_commands_say_what_would_do(name, payload, words):
+    with pytest.raises(payloads.CommandRejected, match=words):
+        payloads.parse_command(name, payload)
+
+
+@given(st.sampled_from([*payloads.COMMANDS, "other"]), st.binary(max_size=300))
+def test_any_payload_is_a_value_or_a_refusal(name, payload):
+    try:
+        value = payloads.parse_command(name, payload)
+    except payloads.CommandRejected:
+        return
+    assert isinstance(value, bool) or 5.0 <= value <= 3600.0
+
+
+@pytest.mark.parametrize("topic", ["", "a/+/b", "#", "$SYS/x", "a\x00b", "a\nb", "\ud800", "x" * 2000])
+def test_topics_nobody_may_publish_to(topic):
+    with pytest.raises(PublishRejected):
+        payloads.check_topic(topic)
+
+
+@pytest.mark.parametrize("topic", ["a", "home/hall lamp/set", "zimmer/küche"])
+def test_topics_that_are_fine(topic):
+    payloads.check_topic(topic)
+
+
+def test_the_table_has_a_row_for_each_topic_and_command():
+    table = payloads.topic_table_markdown()
+    for name in payloads.TOPICS:
+        assert f"| `{name}` | out |" in table
+    for name in payloads.COMMANDS:
+        assert f"| `set/{name}` | in |" in table
+    assert {line.count("|") for line in table.splitlines()} == {7}
