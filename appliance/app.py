@@ -1,24 +1,24 @@
 """The composition root: the only place that builds real things, and the service that they make together."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from appliance import __version__
 from appliance.config.load import load_routines
-from appliance.config.schema import Config
+from appliance.config.schema import AudioConfig, Config
 from appliance.emission.player import EmissionPlayer
-from appliance.errors import DeviceLost, OutputError, PublishRejected
+from appliance.errors import DeviceLost, HardwareError, PublishRejected
 from appliance.events import DeviceLost as DeviceLostEvent
-from appliance.events import Event, MotionStopped, PresenceChanged
+from appliance.events import Event
+from appliance.hardware.alsa import SAMPLE_FORMATS, AlsaAudio, find_device
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import VirtualRoom
 from appliance.hardware.wav import WavAudio
@@ -33,7 +33,7 @@ from appliance.routines.actions import ActionRunner
 from appliance.routines.engine import Engine, Firing
 from appliance.routines.schema import Routine
 from appliance.simulation.scenes import scene_named
-from appliance.types import Presence, Tones
+from appliance.types import Tones
 
 _log = logging.getLogger(__name__)
 
@@ -105,9 +105,7 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
     audio_config, carriers_hz = config.audio, config.emission.carriers_hz
     block_frames = audio_config.rate_hz * audio_config.block_ms // 1000
     if spec == "alsa":
-        from appliance.hardware.alsa import open_card
-
-        return Source(open_card(audio_config), carriers_hz, live=True)
+        return Source(_open_card(audio_config), carriers_hz, live=True)
     audio: Audio
     if spec.startswith(_ROOM):
         audio = VirtualRoom(
@@ -121,6 +119,34 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
         audio = WavAudio(Path(spec))
         carriers_hz = audio.carriers_hz
     return Source(audio if fast else Paced(audio), carriers_hz, live=not fast)
+
+
+def _open_card(config: AudioConfig) -> AlsaAudio:
+    """The card that the configuration names, or the one that can do most.
+
+    Raises:
+        HardwareError: it cannot be used.
+    """
+    capture, playback, outputs = config.capture, config.playback, config.outputs
+    if playback == "none":
+        outputs = 0
+    other = playback if playback not in ("auto", "none") else None
+    mics, rate_hz = config.mics, config.rate_hz
+    if capture == "auto" or (mics == "auto" and capture.startswith("hw:CARD=")):
+        choice = find_device(capture, playback=other, rate_hz=rate_hz, outputs=outputs)
+        capture, other, outputs = choice.capture, choice.playback, choice.outputs
+        mics = choice.mics if mics == "auto" else mics
+    if mics == "auto":
+        raise HardwareError(f"{capture}: set audio.mics to the number of its microphones; auto is for hw:CARD=... only")
+    return AlsaAudio(
+        capture,
+        playback=other,
+        rate_hz=rate_hz,
+        mics=mics,
+        outputs=outputs,
+        block_ms=config.block_ms,
+        sample_formats=SAMPLE_FORMATS if config.format == "auto" else (config.format,),
+    )
 
 
 def make_pipeline(config: Config, source: Source) -> Pipeline:
@@ -165,7 +191,8 @@ class Service:
         self._observe = observe
         self._source = source
         self._pipeline = make_pipeline(config, source)
-        self._health = HealthMonitor(notifier=Notifier(os.environ), version=__version__, monotonic_s=time.monotonic)
+        self._notifier = Notifier(os.environ)
+        self._health = HealthMonitor(notifier=self._notifier, version=__version__, monotonic_s=time.monotonic)
         self._output = self._make_output(config)
         self._publisher = EventPublisher(self._output, clock.now, self._health) if self._output else None
         self._engine = Engine(_routines(config))
@@ -268,7 +295,7 @@ class Service:
 
     async def _beat(self) -> None:
         """Feed the watchdog and publish health, each at its pace."""
-        interval_s = min(self._health.watchdog_interval_s or _HEALTH_S, _HEALTH_S)
+        interval_s = min(self._notifier.watchdog_interval_s or _HEALTH_S, _HEALTH_S)
         published_s = time.monotonic()
         while True:
             await asyncio.sleep(interval_s)
@@ -282,7 +309,7 @@ class Service:
         events += self._pipeline.give_up(t_s=self._last_s, cause="device lost")
         self._deliveries.put_nowait((events, self._last_s))
 
-    def _command(self, name: str, value: float | bool) -> None:  # noqa: FBT001 -- MqttOutput calls it by position
+    def _command(self, name: str, value: float | bool) -> None:
         """In the network thread: obey between two blocks."""
 
         def obey(pipeline: Pipeline, t_s: float) -> list[Event]:

@@ -41,7 +41,8 @@ class CarrierWatch:
         """Level of the static path, [carriers, mics]; -inf before the first block."""
         if self._amplitude is None:
             return np.full((1, 1), -np.inf, np.float32)
-        return (20.0 * np.log10(np.maximum(self._amplitude, 1e-12))).astype(np.float32)
+        level: NDArray[np.float32] = (20.0 * np.log10(np.maximum(self._amplitude, 1e-12))).astype(np.float32)
+        return level
 
     def process(self, block: BasebandBlock) -> CarrierState:
         """The state at the end of a block of at least one sample."""

@@ -59,7 +59,8 @@ def independent(count: int, correlation: Callable[[int], float]) -> float:
 
 def deviate(ratio: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.float64]:
     """Standard normal deviate of a gamma variable of mean 1 (Wilson and Hilferty, PNAS 17, 1931)."""
-    return (np.cbrt(ratio) - 1.0 + 1.0 / (9.0 * shape)) * 3.0 * np.sqrt(shape)
+    normal: NDArray[np.float64] = (np.cbrt(ratio) - 1.0 + 1.0 / (9.0 * shape)) * 3.0 * np.sqrt(shape)
+    return normal
 
 
 class ThresholdDetector:

@@ -28,7 +28,8 @@ def microphone_places(mics: int, device_m: tuple[float, float, float]) -> NDArra
     """Microphones on a circle of 32 mm in the plane of the wall, [mics, 3]."""
     angle = 2.0 * np.pi * np.arange(mics) / mics
     circle = np.stack([np.zeros(mics), np.cos(angle), np.sin(angle)], axis=1)
-    return np.array(device_m) + _ARRAY_RADIUS_M * circle
+    places: NDArray[np.float64] = np.array(device_m) + _ARRAY_RADIUS_M * circle
+    return places
 
 
 class Propagation:

@@ -1,0 +1,68 @@
+"""The dispatcher: one parser, one file a command group, one place where errors become exit codes."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from appliance import __version__
+from appliance.cli import check, demo, devices, doctor, record, replay, run
+from appliance.errors import ApplianceError
+
+_log = logging.getLogger(__name__)
+
+_DESCRIPTION = """\
+Senses people by inaudible sound: a tweeter plays faint tones at or above 32 kHz, microphones hear them back,
+and the Doppler shift of the echoes tells motion and presence. Events go out over MQTT; routines run here."""
+
+_EPILOG = """\
+first steps:
+  pipistrelle demo                         a scripted visit to a virtual room, no hardware needed
+  pipistrelle devices                      the sound cards here, and which can be used
+  pipistrelle doctor                       is everything in place?
+  pipistrelle run --config appliance.yaml  the service itself
+
+exit codes: 0 well, 2 a recording or an argument cannot be used, 69 the sound card cannot be used or went away,
+78 the configuration or the routines file has faults, 1 anything else."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO,
+        format="%(levelname)s %(name)s: %(message)s" if args.verbose else "%(levelname)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        code: int = args.run(args)
+    except ApplianceError as error:
+        print(*(f"pipistrelle: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # whoever read our output went away; Python would complain once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        _log.debug("traceback", exc_info=True)
+        print(f"pipistrelle: a fault of the program: {error!r}; --verbose shows where", file=sys.stderr)
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pipistrelle",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"pipistrelle {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more, with the place it comes from")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (run, demo, replay, record, devices, check, doctor):
+        command.register(commands)
+    return parser

@@ -1,0 +1,67 @@
+"""`pipistrelle record`: what the microphones hear, without what people say."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from appliance.app import Source, make_player, open_source
+from appliance.cli.run import add_config, config_path
+from appliance.config.load import load_config
+from appliance.hardware.recorder import PcmRecorder
+from appliance.types import Tones
+
+_DESCRIPTION = """\
+Plays the configured tones and records all microphones to a WAV or FLAC file, with a JSON file beside it that says
+which carriers were played. Only the band above 28 kHz is kept, so that no speech is recorded, unless --keep-audible
+says otherwise."""
+
+_EPILOG = """\
+examples:
+  pipistrelle record evening.flac --duration-s 600
+  pipistrelle record visit.wav --source room:visit
+  pipistrelle replay visit.wav"""
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "record",
+        help="record the ultrasound that the microphones hear",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="a .wav or .flac file that does not exist yet")
+    add_config(parser)
+    parser.add_argument("--source", default="alsa", metavar="alsa|room:SCENE|FILE", help="default: %(default)s")
+    parser.add_argument("--duration-s", type=_positive, metavar="S", help="stop after so long (default: Ctrl-C)")
+    parser.add_argument("--keep-audible", action="store_true", help="keep everything, speech included")
+    parser.add_argument("--bits", type=int, choices=(24, 32), default=24, help="32 for WAV only (default: 24)")
+    parser.set_defaults(run=record)
+
+
+def record(args: argparse.Namespace) -> int:
+    """Record until the source, the time or the patience ends."""
+    config = load_config(config_path(args))
+    source = open_source(config, args.source, fast=True)
+    try:
+        recorder = PcmRecorder(
+            args.out,
+            rate_hz=source.audio.rate_hz,
+            mics=source.audio.mics,
+            carriers_hz=source.carriers_hz if config.emission.on else (),
+            keep_audible=args.keep_audible,
+            bits=args.bits,
+        )
+        emission = Tones(source.carriers_hz, config.emission.level_db_spl, on=config.emission.on)
+        with recorder:
+            try:
+                recorded_s = _record(source, recorder, args.duration_s, make_player(config, source.audio), emission)
+            except KeyboardInterrupt:
+                recorded_s = recorder.recorded_s
+    finally:
+        source.audio.close()
+    print(f"{args.out}: {recorded_s:.1f} s, {source.audio.mics} microphones at {source.audio.rate_hz} Hz")
+    return 0

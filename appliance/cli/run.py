@@ -1,0 +1,74 @@
+"""`pipistrelle run`: the service."""
+
+import argparse
+import asyncio
+import logging
+from pathlib import Path
+
+from appliance.app import Service, WallClock, open_source
+from appliance.config.load import CONFIG_PATH, load_config
+
+_log = logging.getLogger(__name__)
+
+_DESCRIPTION = """\
+Listens, decides, publishes over MQTT and runs routines, until it is told to stop (SIGTERM, Ctrl-C) or the
+sound card goes away. A broker that is away stops neither sensing nor routines."""
+
+_EPILOG = """\
+examples:
+  pipistrelle run                                   the card and the broker of /etc/pipistrelle/appliance.yaml
+  pipistrelle run --config my.yaml --source room:visit   a virtual room instead of a card
+  pipistrelle run --source evening.flac             a recording, in real time"""
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "run",
+        help="the service: listen, decide, publish, run routines",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--source",
+        default="alsa",
+        metavar="alsa|room:SCENE|FILE",
+        help="a sound card, a virtual room (visit, empty) or a recording (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add `--config` as all commands have it."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"the configuration (default: {CONFIG_PATH} if it is there, else the built-in defaults)",
+    )
+
+
+def config_path(args: argparse.Namespace) -> Path | None:
+    """The configuration file that `--config` means."""
+    if args.config is None and CONFIG_PATH.exists():
+        return CONFIG_PATH
+    path: Path | None = args.config
+    return path
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until the end."""
+    config = load_config(config_path(args))
+    source = open_source(config, args.source)
+    try:
+        service = Service(config, source, clock=WallClock())
+    except BaseException:
+        source.audio.close()
+        raise
+    audio = source.audio
+    carriers = ", ".join(f"{carrier / 1000:g} kHz" for carrier in source.carriers_hz)
+    _log.info("%s: %d microphones at %d Hz, listening at %s", audio.name, audio.mics, audio.rate_hz, carriers)
+    asyncio.run(service.run())
+    return 0
