@@ -9,27 +9,45 @@
 /* PCM is aligned to its samples only. */
 typedef int32_t pcm_quad __attribute__((vector_size(16), aligned(4), may_alias));
 
-ALWAYS_INLINE void convert_whole_quads(const int32_t *pcm, size_t frames, size_t mics, pp_quad *out)
+/* With constant `mics` and `lanes` little but the conversions themselves is left. */
+ALWAYS_INLINE void convert_lanes(const int32_t *pcm, size_t frames, size_t mics, size_t lanes, pp_quad *out)
 {
 #pragma GCC unroll 8
     for (size_t n = 0; n < frames; n++) {
-        out[n] = __builtin_convertvector(*(const pcm_quad *)(pcm + n * mics), pp_quad);
+        const int32_t *const frame = pcm + n * mics;
+        switch (lanes) {
+        case 1:
+            out[n] = (pp_quad){(float)frame[0]};
+            break;
+        case 2:
+            out[n] = (pp_quad){(float)frame[0], (float)frame[1]};
+            break;
+        case 3:
+            out[n] = (pp_quad){(float)frame[0], (float)frame[1], (float)frame[2]};
+            break;
+        default:
+            out[n] = __builtin_convertvector(*(const pcm_quad *)frame, pp_quad);
+        }
     }
 }
 
 static void convert(const int32_t *pcm, size_t frames, size_t mics, size_t lanes, pp_quad *out)
 {
-    if (lanes == PP_MICS_PER_QUAD && mics == 4) { /* a constant distance spares the address arithmetic */
-        convert_whole_quads(pcm, frames, 4, out);
-    } else if (lanes == PP_MICS_PER_QUAD) {
-        convert_whole_quads(pcm, frames, mics, out);
-    } else {
-        for (size_t n = 0; n < frames; n++) {
-            pp_quad frame = {0};
-            for (size_t lane = 0; lane < lanes; lane++) {
-                frame[lane] = (float)pcm[n * mics + lane];
-            }
-            out[n] = frame;
+    switch (lanes) {
+    case 1:
+        convert_lanes(pcm, frames, mics, 1, out);
+        break;
+    case 2:
+        convert_lanes(pcm, frames, mics, 2, out);
+        break;
+    case 3:
+        convert_lanes(pcm, frames, mics, 3, out);
+        break;
+    default:
+        if (mics == PP_MICS_PER_QUAD) {
+            convert_lanes(pcm, frames, PP_MICS_PER_QUAD, PP_MICS_PER_QUAD, out);
+        } else {
+            convert_lanes(pcm, frames, mics, PP_MICS_PER_QUAD, out);
         }
     }
 }
