@@ -155,7 +155,7 @@ static void test_tone(void)
         pp_tone_play(tone, carriers_hz, random_u32() % 6, random_u32() % 3 * 0.1, reason);
         pp_tone_execute(tone, samples, frames);
         for (size_t n = 0; n < frames * 3; n++) {
-            CHECK(labs(samples[n]) <= 0.125 * PP_FULL_SCALE);
+            CHECK(fabs((double)samples[n]) <= 0.125 * PP_FULL_SCALE);
             CHECK(samples[n] == samples[n / 3 * 3]);
         }
         free(samples);
