@@ -202,7 +202,7 @@ class Service:
         self._audio = AudioLoop(
             audio=source.audio,
             pipeline=self._pipeline,
-            player=_make_player(config, source.audio),
+            player=make_player(config, source.audio),
             deliver=self._deliver,
             live=source.live,
         )
@@ -329,7 +329,8 @@ class Service:
         _log.error("%s", message)
 
 
-def _make_player(config: Config, audio: Audio) -> EmissionPlayer | None:
+def make_player(config: Config, audio: Audio) -> EmissionPlayer | None:
+    """What turns the wanted emission into samples for `audio`; None where it cannot play."""
     if not audio.outputs:
         return None
     return EmissionPlayer(

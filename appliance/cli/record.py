@@ -1,16 +1,18 @@
 """`pipistrelle record`: what the microphones hear, without what people say."""
 
 import argparse
-from dataclasses import replace
+import contextlib
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from appliance.app import Source, make_player, open_source
 from appliance.cli.run import add_config, config_path
 from appliance.config.load import load_config
+from appliance.emission.player import EmissionPlayer
 from appliance.hardware.recorder import PcmRecorder
-from appliance.types import Tones
+from appliance.types import Emission, Tones
 
 _DESCRIPTION = """\
 Plays the configured tones and records all microphones to a WAV or FLAC file, with a JSON file beside it that says
@@ -57,11 +59,33 @@ def record(args: argparse.Namespace) -> int:
         )
         emission = Tones(source.carriers_hz, config.emission.level_db_spl, on=config.emission.on)
         with recorder:
-            try:
-                recorded_s = _record(source, recorder, args.duration_s, make_player(config, source.audio), emission)
-            except KeyboardInterrupt:
-                recorded_s = recorder.recorded_s
+            recorded_s = _record(source, recorder, args.duration_s, make_player(config, source.audio), emission)
     finally:
         source.audio.close()
     print(f"{args.out}: {recorded_s:.1f} s, {source.audio.mics} microphones at {source.audio.rate_hz} Hz")
     return 0
+
+
+def _record(
+    source: Source, recorder: PcmRecorder, duration_s: float | None, player: EmissionPlayer | None, emission: Emission
+) -> float:
+    """Copy blocks until the source, the time or the owner's patience ends; returns the stream's time then."""
+    recorded_s = 0.0
+    columns = (TextColumn("recording"), BarColumn(), TextColumn("{task.completed:.1f} s"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress, contextlib.suppress(KeyboardInterrupt):
+        task = progress.add_task("", total=duration_s)
+        while (duration_s is None or recorded_s < duration_s) and (block := source.audio.read()) is not None:
+            recorder.write(block)
+            if player:
+                player.follow(emission)
+                source.audio.write(player.process(len(block.samples)))
+            recorded_s = block.end_s
+            progress.update(task, completed=recorded_s)
+    return recorded_s
+
+
+def _positive(text: str) -> float:
+    seconds = float(text)
+    if not 0.0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a time above 0 s")
+    return seconds

@@ -9,21 +9,46 @@
 /* PCM is aligned to its samples only. */
 typedef int32_t pcm_quad __attribute__((vector_size(16), aligned(4), may_alias));
 
+/* With constant `mics` and `lanes` little but the conversions themselves is left. */
+ALWAYS_INLINE void convert_lanes(const int32_t *pcm, size_t frames, size_t mics, size_t lanes, pp_quad *out)
+{
+#pragma GCC unroll 8
+    for (size_t n = 0; n < frames; n++) {
+        const int32_t *const frame = pcm + n * mics;
+        switch (lanes) {
+        case 1:
+            out[n] = (pp_quad){(float)frame[0]};
+            break;
+        case 2:
+            out[n] = (pp_quad){(float)frame[0], (float)frame[1]};
+            break;
+        case 3:
+            out[n] = (pp_quad){(float)frame[0], (float)frame[1], (float)frame[2]};
+            break;
+        default:
+            out[n] = __builtin_convertvector(*(const pcm_quad *)frame, pp_quad);
+        }
+    }
+}
+
 static void convert(const int32_t *pcm, size_t frames, size_t mics, size_t lanes, pp_quad *out)
 {
-    if (lanes == PP_MICS_PER_QUAD) {
-#pragma GCC unroll 8
-        for (size_t n = 0; n < frames; n++) {
-            out[n] = __builtin_convertvector(*(const pcm_quad *)(pcm + n * mics), pp_quad);
+    switch (lanes) {
+    case 1:
+        convert_lanes(pcm, frames, mics, 1, out);
+        break;
+    case 2:
+        convert_lanes(pcm, frames, mics, 2, out);
+        break;
+    case 3:
+        convert_lanes(pcm, frames, mics, 3, out);
+        break;
+    default:
+        if (mics == PP_MICS_PER_QUAD) {
+            convert_lanes(pcm, frames, PP_MICS_PER_QUAD, PP_MICS_PER_QUAD, out);
+        } else {
+            convert_lanes(pcm, frames, mics, PP_MICS_PER_QUAD, out);
         }
-        return;
-    }
-    for (size_t n = 0; n < frames; n++) {
-        pp_quad frame = {0};
-        for (size_t lane = 0; lane < lanes; lane++) {
-            frame[lane] = (float)pcm[n * mics + lane];
-        }
-        out[n] = frame;
     }
 }
 
@@ -44,8 +69,10 @@ ALWAYS_INLINE void mix(const pp_quad *in, size_t outputs, size_t taps, size_t de
             re += tap->of_sum[k] * (later + old[k]);
             im += tap->of_difference[k] * (later - old[k]);
         }
-        out[2 * n] = re * phasor_re[n] - im * phasor_im[n];
-        out[2 * n + 1] = re * phasor_im[n] + im * phasor_re[n];
+        const float turn_re = phasor_re[n];
+        const float turn_im = phasor_im[n];
+        out[2 * n] = re * turn_re - im * turn_im;
+        out[2 * n + 1] = re * turn_im + im * turn_re;
     }
 }
 

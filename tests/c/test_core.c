@@ -1,0 +1,220 @@
+/* Tests of the C core that need no Python; run by test_c_core.py under sanitizers. Buffers are allocated to the byte, so
+ * that a step beyond an end is seen. */
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "downconvert.h"
+#include "multipath.h"
+#include "phase.h"
+#include "tone.h"
+
+#define CHECK(condition)                                                     \
+    do {                                                                     \
+        if (!(condition)) {                                                  \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            exit(1);                                                         \
+        }                                                                    \
+    } while (0)
+
+static uint32_t random_state = 1;
+
+static uint32_t random_u32(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    return random_state;
+}
+
+static void *exactly(size_t bytes)
+{
+    void *const memory = malloc(bytes > 0 ? bytes : 1);
+    CHECK(memory != NULL);
+    return memory;
+}
+
+/* A copy of `pcm` that ends where its allocation ends. */
+static int32_t *copy_of(const int32_t *pcm, size_t values)
+{
+    int32_t *const copy = exactly(values * sizeof(int32_t));
+    memcpy(copy, pcm, values * sizeof(int32_t));
+    return copy;
+}
+
+static void test_phase(void)
+{
+    for (int i = 0; i < 1000; i++) {
+        const uint64_t turns = (uint64_t)random_u32() << 32 | random_u32();
+        const double angle = (double)turns / 18446744073709551616.0 * 6.283185307179586;
+        const pp_phasor phasor = pp_phasor_at(turns);
+        CHECK(fabs(phasor.cosine - cos(angle)) < 2e-11);
+        CHECK(fabs(phasor.sine - sin(angle)) < 2e-11);
+    }
+    /* 48 kHz at 192 kHz is a quarter turn, 40 kHz five 24ths, rounded once. */
+    CHECK(pp_phase_step(48000.0, 192000.0) == UINT64_C(1) << 62);
+    const uint64_t rest = pp_phase_step(40000.0, 192000.0) * 24;
+    CHECK(rest < 64 || rest > UINT64_MAX - 64);
+}
+
+static pp_downconverter *new_converter(int rate_hz, int mics, int carriers)
+{
+    const pp_downconverter_spec spec = {rate_hz, mics, carriers, {30000.0, 40000.0, 44444.4, 45000.0}};
+    char reason[PP_REASON_BYTES];
+    pp_downconverter *const converter = pp_downconverter_create(&spec, reason);
+    CHECK(converter != NULL);
+    return converter;
+}
+
+static void test_downconverter_cuts(int rate_hz, int mics, int carriers)
+{
+    enum { FRAMES = 2500 };
+    const size_t width = (size_t)mics;
+    int32_t *const pcm = exactly(FRAMES * width * sizeof(int32_t));
+    for (size_t i = 0; i < FRAMES * width; i++) {
+        pcm[i] = (int32_t)random_u32();
+    }
+    pp_downconverter *const whole = new_converter(rate_hz, mics, carriers);
+    pp_downconverter *const cut = new_converter(rate_hz, mics, carriers);
+    const size_t samples = pp_downconverter_output_samples(whole, FRAMES);
+    const size_t rows = width * (size_t)carriers;
+    float *const wanted = exactly(rows * samples * 2 * sizeof(float));
+    CHECK(pp_downconverter_execute(whole, pcm, FRAMES, wanted, samples + 1) == PP_WRONG_SIZE);
+    CHECK(pp_downconverter_execute(whole, pcm, FRAMES, wanted, samples) == samples);
+
+    size_t sample = 0;
+    for (size_t frame = 0; frame < FRAMES;) {
+        const size_t left = FRAMES - frame;
+        const size_t drawn = random_u32() % 800;
+        const size_t frames = drawn < left ? drawn : left;
+        int32_t *const block = copy_of(pcm + frame * width, frames * width);
+        const size_t now = pp_downconverter_output_samples(cut, frames);
+        float *const iq = exactly(rows * now * 2 * sizeof(float));
+        CHECK(pp_downconverter_execute(cut, block, frames, iq, now) == now);
+        for (size_t row = 0; row < rows; row++) {
+            CHECK(memcmp(iq + row * now * 2, wanted + (row * samples + sample) * 2, now * 2 * sizeof(float)) == 0);
+        }
+        free(iq);
+        free(block);
+        frame += frames;
+        sample += now;
+    }
+    CHECK(sample == samples);
+    free(wanted);
+    free(pcm);
+    pp_downconverter_destroy(cut);
+    pp_downconverter_destroy(whole);
+}
+
+static void test_downconverter_refusals(void)
+{
+    const pp_downconverter_spec bad[] = {
+        {44100, 1, 1, {40000.0}}, {192000, 0, 1, {40000.0}}, {192000, 9, 1, {40000.0}},
+        {192000, 1, 0, {40000.0}}, {192000, 1, 5, {40000.0}}, {192000, 1, 1, {NAN}},
+        {192000, 1, 2, {40000.0}}, {96000, 1, 1, {46000.0}}, {192000, 1, 1, {INFINITY}},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char reason[PP_REASON_BYTES] = "";
+        CHECK(pp_downconverter_create(&bad[i], reason) == NULL);
+        CHECK(strstr(reason, "wanted") != NULL);
+    }
+    pp_downconverter_destroy(NULL);
+}
+
+static void test_downconverter_far_frames(void)
+{
+    pp_downconverter *const converter = new_converter(192000, 1, 1);
+    static const int32_t pcm[160];
+    float iq[4];
+    pp_downconverter_reset(converter, INT64_MAX - 1000);
+    CHECK(pp_downconverter_execute(converter, pcm, 160, iq, 2) == 2);
+    pp_downconverter_reset(converter, 0);
+    CHECK(pp_downconverter_execute(converter, NULL, 0, NULL, 0) == 0);
+    CHECK(iq[0] == 0 && iq[3] == 0);
+    pp_downconverter_destroy(converter);
+}
+
+static void test_tone(void)
+{
+    char reason[PP_REASON_BYTES];
+    const pp_tone_spec spec = {192000, 3, 0.125, 0.05};
+    const pp_tone_spec short_fade = {192000, 3, 0.125, 0.04};
+    CHECK(pp_tone_create(&short_fade, reason) == NULL);
+    pp_tone *const tone = pp_tone_create(&spec, reason);
+    CHECK(tone != NULL);
+    for (int i = 0; i < 200; i++) {
+        const size_t frames = random_u32() % 500;
+        int32_t *const samples = exactly(frames * 3 * sizeof(int32_t));
+        double carriers_hz[PP_MAX_CARRIERS];
+        for (size_t c = 0; c < PP_MAX_CARRIERS; c++) {
+            carriers_hz[c] = 31000.0 + random_u32() % 65000;
+        }
+        pp_tone_play(tone, carriers_hz, random_u32() % 6, random_u32() % 3 * 0.1, reason);
+        pp_tone_execute(tone, samples, frames);
+        for (size_t n = 0; n < frames * 3; n++) {
+            CHECK(fabs((double)samples[n]) <= 0.125 * PP_FULL_SCALE);
+            CHECK(samples[n] == samples[n / 3 * 3]);
+        }
+        free(samples);
+    }
+    pp_tone_destroy(tone);
+    pp_tone_destroy(NULL);
+}
+
+/* Any delays that are accepted stay within the memory, at every edge of the range and over every block length. */
+static void test_multipath(void)
+{
+    enum { PATHS = 3, MICS = 2, MAX_DELAY = 4000, RAYS = PATHS * MICS };
+    char reason[PP_REASON_BYTES];
+    const pp_multipath_spec spec = {PATHS, MICS, MAX_DELAY};
+    pp_multipath *const channel = pp_multipath_create(&spec, reason);
+    CHECK(channel != NULL);
+    for (int i = 0; i < 60; i++) {
+        const size_t frames = random_u32() % (i % 10 == 0 ? 9000 : 700);
+        const size_t points = 2 + random_u32() % 8;
+        float *const signal = exactly(frames * sizeof(float));
+        float *const out = exactly(frames * MICS * sizeof(float));
+        double *const delay_frames = exactly(points * RAYS * sizeof(double));
+        float *const gain = exactly(points * RAYS * sizeof(float));
+        for (size_t n = 0; n < frames; n++) {
+            signal[n] = (float)random_u32() * 0x1p-32F;
+            out[n * MICS] = out[n * MICS + 1] = 0;
+        }
+        for (size_t r = 0; r < points * RAYS; r++) {
+            const double anywhere = PP_MIN_DELAY_FRAMES + random_u32() % 100000 * (MAX_DELAY - 10.0) / 99999;
+            const double places[] = {PP_MIN_DELAY_FRAMES, MAX_DELAY, nextafter(MAX_DELAY, 0), anywhere};
+            delay_frames[r] = places[random_u32() % 4];
+            gain[r] = 1.0F;
+        }
+        CHECK(pp_multipath_accepts(channel, delay_frames, points, reason));
+        pp_multipath_execute(channel, signal, frames, delay_frames, gain, points, out);
+        for (size_t n = 0; n < frames * MICS; n++) {
+            CHECK(fabsf(out[n]) < 10.0F * PATHS);
+        }
+        delay_frames[RAYS] = nextafter(MAX_DELAY, 1e9);
+        CHECK(!pp_multipath_accepts(channel, delay_frames, points, reason));
+        free(gain);
+        free(delay_frames);
+        free(out);
+        free(signal);
+    }
+    pp_multipath_destroy(channel);
+    pp_multipath_destroy(NULL);
+}
+
+int main(void)
+{
+    test_phase();
+    test_downconverter_refusals();
+    test_downconverter_far_frames();
+    for (int mics = 1; mics <= PP_MAX_MICS; mics++) {
+        test_downconverter_cuts(192000, mics, 1 + mics % 4);
+        test_downconverter_cuts(96000, mics, 1 + mics / 2 % 4);
+    }
+    test_tone();
+    test_multipath();
+    return 0;
+}

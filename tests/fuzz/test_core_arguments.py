@@ -1,0 +1,55 @@
+"""Whatever array is handed to the C extension, it takes it or refuses it with TypeError or ValueError."""
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+
+from appliance.dsp import _core
+
+NEARLY_RIGHT = st.sampled_from(["i4", "u4", ">i4", "i8", "f4", "f8", "c8", "c16", "?", "S4"])
+ARRAYS = st.tuples(NEARLY_RIGHT, st_numpy.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)).map(
+    lambda drawn: np.zeros(drawn[1], drawn[0])
+)
+VIEWS = st.tuples(ARRAYS, st.sampled_from([lambda a: a, lambda a: a.T, lambda a: a[::2] if a.ndim else a]))
+ANYTHING = st.one_of(
+    VIEWS.map(lambda drawn: drawn[1](drawn[0])), st.none(), st.binary(max_size=40), st.lists(st.integers())
+)
+
+
+@pytest.fixture(scope="module")
+def cores():
+    return (
+        (_core.DownConverter(rate_hz=192_000, mics=2, carriers_hz=[40_000.0]), 2),
+        (_core.ToneSynthesiser(rate_hz=192_000, outputs=2, max_amplitude=0.1, fade_s=0.1), 1),
+        (_core.MultipathChannel(paths=2, mics=2, max_delay_frames=20), 4),
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(arguments=st.lists(ANYTHING, min_size=4, max_size=4))
+def test_any_argument_is_taken_or_refused(cores, arguments):
+    for core, count in cores:
+        with contextlib.suppress(TypeError, ValueError):
+            core.process_into(*arguments[:count])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rate_hz=st.sampled_from([192_000, 96_000, 0, -1]),
+    count=st.integers(-1, 9) | st.integers(),
+    carriers_hz=st.lists(st.floats() | st.floats(30_000, 90_000), max_size=6) | st.text(max_size=2) | st.none(),
+    number=st.floats(),
+)
+def test_any_specification_is_taken_or_refused(rate_hz, count, carriers_hz, number):
+    refusals = (TypeError, ValueError, OverflowError)
+    with contextlib.suppress(*refusals):
+        _core.DownConverter(rate_hz=rate_hz, mics=count, carriers_hz=carriers_hz)
+    with contextlib.suppress(*refusals):
+        tone = _core.ToneSynthesiser(rate_hz=rate_hz, outputs=count, max_amplitude=number, fade_s=0.1)
+        tone.play(carriers_hz, number)
+    with contextlib.suppress(*refusals):
+        _core.MultipathChannel(paths=count, mics=count, max_delay_frames=count)
