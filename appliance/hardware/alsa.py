@@ -56,13 +56,18 @@ def list_devices() -> list[CardInfo]:
 
 
 def find_device(
-    device: str = "auto", *, playback: str | None = None, rate_hz: int | None = None, outputs: int = 2
+    device: str = "auto",
+    *,
+    playback: str | None = None,
+    rate_hz: int | None = None,
+    mics: int | None = None,
+    outputs: int = 2,
 ) -> DeviceChoice:
     """Choose the PCM to record from and the one to play to among the cards that are there.
 
     Arguments and errors are those of `cards.choose`; also raises what `list_devices` raises.
     """
-    return choose(list_devices(), device, playback=playback, rate_hz=rate_hz, outputs=outputs)
+    return choose(list_devices(), device, playback=playback, rate_hz=rate_hz, mics=mics, outputs=outputs)
 
 
 def _ask(device: str, direction: int) -> tuple[PcmAbility | None, bool]:

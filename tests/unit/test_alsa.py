@@ -451,8 +451,15 @@ def test_auto_takes_the_card_that_can_do_most(cards, expected):
 def test_what_the_owner_names_is_taken():
     assert choose([ARRAY, PAIR], "hw:CARD=Pair").capture == "hw:CARD=Pair"
     assert choose([ARRAY], rate_hz=96_000).rate_hz == 96_000
+    assert choose([ARRAY], mics=4).mics == 4
     assert choose([MICS], outputs=0) == DeviceChoice("hw:CARD=Mics", None, 192_000, 8, 0)
     assert choose([ARRAY, PLAYER], "hw:CARD=Array", playback="hw:CARD=Player", outputs=6).outputs == 6
+
+
+def test_a_pcm_of_the_configuration_is_believed():
+    expected = DeviceChoice("lab_in", "lab_out", 192_000, 4, 2)
+    assert choose([], "lab_in", playback="lab_out", mics=4) == expected
+    assert choose([], "lab_in", mics=1, outputs=0, rate_hz=96_000) == DeviceChoice("lab_in", None, 96_000, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -468,6 +475,8 @@ def test_what_the_owner_names_is_taken():
             "records at 192000 Hz and plays 2 channels; there are hw:CARD=Slow",
         ),
         ([MICS], {}, DeviceNotFound, "records at 192000 or 96000 Hz and plays 2 channels"),
+        ([ARRAY], {"mics": 3, "outputs": 0}, DeviceNotFound, "no sound card records 3 channels at"),
+        ([ARRAY], {"device": "lab_in"}, HardwareError, "lab_in: not a card's own name"),
         ([HDMI], {"outputs": 0}, DeviceNotFound, "records at 192000 or 96000 Hz; there are"),
         ([card("Held", busy=True)], {}, DeviceBusy, "auto: held by another program"),
     ],
