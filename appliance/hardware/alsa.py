@@ -56,13 +56,18 @@ def list_devices() -> list[CardInfo]:
 
 
 def find_device(
-    device: str = "auto", *, playback: str | None = None, rate_hz: int | None = None, outputs: int = 2
+    device: str = "auto",
+    *,
+    playback: str | None = None,
+    rate_hz: int | None = None,
+    mics: int | None = None,
+    outputs: int = 2,
 ) -> DeviceChoice:
     """Choose the PCM to record from and the one to play to among the cards that are there.
 
     Arguments and errors are those of `cards.choose`; also raises what `list_devices` raises.
     """
-    return choose(list_devices(), device, playback=playback, rate_hz=rate_hz, outputs=outputs)
+    return choose(list_devices(), device, playback=playback, rate_hz=rate_hz, mics=mics, outputs=outputs)
 
 
 def _ask(device: str, direction: int) -> tuple[PcmAbility | None, bool]:
@@ -164,7 +169,7 @@ class AlsaAudio:
         self._lost_frames = 0
         self._last: tuple[float, int] | None = None  # time and unread frames at the last success
         self._interrupted = False
-        self._prefill()
+        self._started = False
 
     def read(self) -> PcmBlock | None:
         """The next block of `block_frames`, or what there was before frames were lost. Never None: a card has no end.
@@ -172,6 +177,12 @@ class AlsaAudio:
         Raises:
             DeviceLost: the card went away, or nothing came for `stall_s`.
         """
+        if not self._started:
+            # Not before: what the caller still has to prepare must not use up the silence in hand.
+            self._started = True
+            self._prefill()
+        if self._interrupted and self._pending:
+            return self._take_block()  # a gap lies between blocks, never within one
         since_s = self._monotonic_s()
         while len(self._pending) < self.block_frames * self._frame_bytes:
             try:
@@ -181,7 +192,7 @@ class AlsaAudio:
                     self._capture.lost(f"frames were lost again and again for {self._stall_s:g} s")
                 self._restart()
                 if self._pending:
-                    break  # a gap lies between blocks, never within one
+                    break
                 continue
             self._note_loss(len(data) // self._frame_bytes)
             self._pending += data
@@ -203,7 +214,7 @@ class AlsaAudio:
             self._restart()
 
     def close(self) -> None:
-        """Give the card back when all is played; may be called twice."""
+        """Give the card back when all is played; may be called twice, but not while another thread reads or writes."""
         # Capture first: a program that stands behind both must not wait for its reader while it is told to end.
         self._capture.close()
         if self._playback is not None:
@@ -251,7 +262,10 @@ class _Interrupted(Exception):
 
 
 class _Stream:
-    """One direction of a card: its format checked, its faults translated, never waiting longer than `stall_s`."""
+    """One direction of a card: its format checked, its faults translated, never waiting longer than `stall_s`.
+
+    Raises what `AlsaAudio` raises.
+    """
 
     def __init__(
         self,
@@ -311,6 +325,10 @@ class _Stream:
         """
         until_s = self._monotonic_s() + self._stall_s
         while True:
+            if self._pcm.state() == alsaaudio.PCM_STATE_RUNNING:
+                # Wait for a whole period, else each read would give the few frames that are just there. A stream
+                # that does not run yet is started by the read itself.
+                self._poll.poll(1000.0 * self._stall_s)
             frames, data = self._try(self._pcm.read, (0, b""))
             if self._check(frames):
                 return bytes(data)

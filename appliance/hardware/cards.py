@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from appliance.errors import DeviceBusy, DeviceNotFound
+from appliance.errors import DeviceBusy, DeviceNotFound, HardwareError
 from appliance.hardware.samples import SAMPLE_BYTES
 from appliance.types import MAX_MICS
 
@@ -53,6 +53,7 @@ def choose(
     *,
     playback: str | None = None,
     rate_hz: int | None = None,
+    mics: int | None = None,
     outputs: int = 2,
 ) -> DeviceChoice:
     """Choose the PCM to record from and the one to play to.
@@ -60,15 +61,24 @@ def choose(
     Args:
         cards: those that are there.
         device: a card's stable name (`hw:CARD=NAME`), or `auto` for the card that can do most: 192 before 96 kHz,
-            then both directions in one card (they share a clock), then the most microphones up to 8.
+            then both directions in one card (they share a clock), then the most microphones up to 8. Any other name
+            is taken for a PCM of ALSA's configuration and believed.
         playback: another card for the tones; by default the same.
         rate_hz: insist on one rate.
+        mics: insist on so many microphones; needed for a PCM that is no card, which cannot be asked.
         outputs: 0 to play nothing, else at least so many channels are played if the card asks for more.
 
     Raises:
         DeviceNotFound: no such card, or none that records at a rate we can use; names those that are there.
         DeviceBusy: the only candidates are held by another program.
+        HardwareError: `mics` is missing for a PCM that is no card.
     """
+    if device != "auto" and not device.startswith("hw:"):
+        if mics is None:
+            raise HardwareError(
+                f"{device}: not a card's own name, so that it cannot be asked; set how many mics it has"
+            )
+        return DeviceChoice(device, (playback or device) if outputs else None, rate_hz or RATES_HZ[0], mics, outputs)
     wanted_rates = RATES_HZ if rate_hz is None else (rate_hz,)
     candidates = [card for card in cards if device in ("auto", card.device)]
     if not candidates:
@@ -79,26 +89,29 @@ def choose(
             raise DeviceNotFound(f"{playback}: no such sound card; {what_is_there(cards)}")
     else:
         players = list(cards) if device == "auto" else candidates
-    pairs = (_together(card, player, wanted_rates, outputs) for card in candidates for player in players)
+    pairs = (_together(card, player, wanted_rates, mics, outputs) for card in candidates for player in players)
     choices = [choice for choice in pairs if choice is not None]
     if not choices:
         if any(card.busy for card in candidates):
             raise DeviceBusy(f"{device}: held by another program; stop it (`fuser -v /dev/snd/*` names it)")
         rates = " or ".join(str(rate) for rate in wanted_rates)
-        need = f"records at {rates} Hz" + (f" and plays {outputs} channels" if outputs else "")
+        need = "records" + (f" {mics} channels" if mics else "") + f" at {rates} Hz"
+        need += f" and plays {outputs} channels" if outputs else ""
         raise DeviceNotFound(f"{device}: no sound card {need}; {what_is_there(cards)}")
     return max(choices, key=lambda c: (c.rate_hz, c.playback in (None, c.capture), c.mics))
 
 
-def _together(card: CardInfo, player: CardInfo, rates_hz: Sequence[int], outputs: int) -> DeviceChoice | None:
+def _together(
+    card: CardInfo, player: CardInfo, rates_hz: Sequence[int], mics: int | None, outputs: int
+) -> DeviceChoice | None:
     """The best both can do together, or None."""
     for rate_hz in rates_hz:
-        mics = _usable(card.capture, rate_hz, MAX_MICS)
+        recorded = [n for n in _usable(card.capture, rate_hz, MAX_MICS) if mics in (None, n)]
         played = [n for n in _usable(player.playback, rate_hz, MAX_OUTPUTS) if n >= outputs]
-        if mics and not outputs:
-            return DeviceChoice(card.device, None, rate_hz, max(mics), 0)
-        if mics and played:
-            return DeviceChoice(card.device, player.device, rate_hz, max(mics), min(played))
+        if recorded and not outputs:
+            return DeviceChoice(card.device, None, rate_hz, max(recorded), 0)
+        if recorded and played:
+            return DeviceChoice(card.device, player.device, rate_hz, max(recorded), min(played))
     return None
 
 

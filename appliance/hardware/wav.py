@@ -184,12 +184,10 @@ class WavAudio:
         run_length = min(frames, round(_SEARCH_RUN_S * rate_hz))
         run = self._floats((frames - run_length) // 2, run_length)
         found_hz = find_carriers(segments, run, rate_hz=rate_hz)
-        self._file.seek(0)
         return tuple(round(hz, 3) for hz in found_hz)
 
     def _floats(self, start: int, frames: int) -> NDArray[np.float64]:
         """[frames, mics], full scale 1.0; what is no number counts as silence here and is told when it is read."""
-        self._file.seek(start)
         samples = _as_float(_read(self._file, self._path, start, frames, check_finite=False))
         return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
 
@@ -249,9 +247,11 @@ def _open(path: Path) -> soundfile.SoundFile:
 
 
 def _read(file: soundfile.SoundFile, path: Path, start: int, frames: int, *, check_finite: bool = True) -> NDArray[Any]:
-    """Exactly `frames` frames: [frames, mics] int32 of full scale 2^31, or float64 of full scale 1.0."""
+    """Exactly `frames` frames from `start`: [frames, mics] int32 of full scale 2^31, or float64 of full scale 1.0."""
     floating = file.subtype in _FLOAT_SUBTYPES
     try:
+        if file.tell() != start:
+            file.seek(start)
         samples = file.read(frames, dtype="float64" if floating else "int32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise SourceError(

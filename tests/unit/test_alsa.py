@@ -132,9 +132,10 @@ class FakePcm:
     An entry is an errno to fail with, `-EPIPE` to report an overrun, or a number of frames to transfer.
     """
 
-    def __init__(self, clock, *, script=(), buffer_frames=15_360, seconds_lost=0.0, **settings):
+    def __init__(self, clock, *, script=(), buffer_frames=15_360, period_frames=None, seconds_lost=0.0, **settings):
         self.clock, self.script, self.settings = clock, list(script), settings
         self.seconds_lost = seconds_lost
+        self.period_frames = period_frames or settings["periodsize"]
         self.buffer_frames = buffer_frames
         self.channels = settings["channels"]
         self.frame_bytes = self.channels * SAMPLE_BYTES[self._format_name()]
@@ -178,7 +179,7 @@ class FakePcm:
         return min(planned, frames)
 
     def read(self):
-        frames = self._next(self.settings["periodsize"])
+        frames = self._next(self.period_frames)
         if frames <= 0:
             return frames, b""
         self.clock.now_s += frames / self.rate_hz
@@ -263,6 +264,30 @@ def test_an_underrun_restarts_both_directions(lab):
     np.testing.assert_array_equal(played, expected)
 
 
+def test_a_card_with_periods_of_its_own_gives_blocks_of_ours(lab):
+    audio, _, _ = lab(capture={"period_frames": 2048}, outputs=0)
+    blocks = [audio.read() for _ in range(20)]
+    assert {len(block.samples) for block in blocks} == {1920}
+    np.testing.assert_array_equal(np.concatenate([positions(b) for b in blocks]), np.arange(20 * 1920))
+
+
+def test_an_underrun_does_not_join_what_lies_before_and_behind_it(lab):
+    audio, _, _ = lab(capture={"period_frames": 2048}, playback={"script": [7680, -errno.EPIPE], "seconds_lost": 0.1})
+    audio.read()
+    audio.write(np.zeros((1920, 2), np.int32))
+    short, late = audio.read(), audio.read()
+    np.testing.assert_array_equal(positions(short), np.arange(1920, 2048))
+    assert late.lost_frames_before == pytest.approx(19_200, abs=2)
+    assert late.first_frame == 2048 + late.lost_frames_before
+
+
+def test_nothing_is_played_before_the_first_read(lab):
+    audio, _, playback = lab()
+    assert not playback.written
+    audio.read()
+    assert len(playback.written) == 4 * 1920 * 8
+
+
 def test_short_reads_and_writes_are_completed(lab):
     audio, _, playback = lab(
         capture={"script": [700, 0, 700, 1000, 1, 1440]}, playback={"script": [7680, 100, 0, 1000, 820]}
@@ -306,6 +331,7 @@ def test_a_card_without_frames_is_lost_in_time(lab):
     with pytest.raises(DeviceLost, match="disconnected"):
         audio.read()
     audio, _, _ = lab(playback={"script": [7680, *stalled]}, monotonic_s=alsa.time.monotonic)
+    audio.read()
     with pytest.raises(DeviceLost, match="lost while playing: no frames"):
         audio.write(np.zeros((1920, 2), np.int32))
 
@@ -314,8 +340,9 @@ def test_overruns_without_end_are_a_loss(lab):
     audio, _, _ = lab(capture={"script": [-errno.EPIPE] * 100, "seconds_lost": 0.01})
     with pytest.raises(DeviceLost, match="again and again"):
         audio.read()
+    audio, _, _ = lab(playback={"script": [-errno.EPIPE] * 100})
     with pytest.raises(DeviceLost, match="does not start"):
-        lab(playback={"script": [-errno.EPIPE] * 100})
+        audio.read()
 
 
 def test_the_second_format_is_taken_where_the_first_is_not_granted(lab, monkeypatch):
@@ -424,8 +451,15 @@ def test_auto_takes_the_card_that_can_do_most(cards, expected):
 def test_what_the_owner_names_is_taken():
     assert choose([ARRAY, PAIR], "hw:CARD=Pair").capture == "hw:CARD=Pair"
     assert choose([ARRAY], rate_hz=96_000).rate_hz == 96_000
+    assert choose([ARRAY], mics=4).mics == 4
     assert choose([MICS], outputs=0) == DeviceChoice("hw:CARD=Mics", None, 192_000, 8, 0)
     assert choose([ARRAY, PLAYER], "hw:CARD=Array", playback="hw:CARD=Player", outputs=6).outputs == 6
+
+
+def test_a_pcm_of_the_configuration_is_believed():
+    expected = DeviceChoice("lab_in", "lab_out", 192_000, 4, 2)
+    assert choose([], "lab_in", playback="lab_out", mics=4) == expected
+    assert choose([], "lab_in", mics=1, outputs=0, rate_hz=96_000) == DeviceChoice("lab_in", None, 96_000, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -441,6 +475,8 @@ def test_what_the_owner_names_is_taken():
             "records at 192000 Hz and plays 2 channels; there are hw:CARD=Slow",
         ),
         ([MICS], {}, DeviceNotFound, "records at 192000 or 96000 Hz and plays 2 channels"),
+        ([ARRAY], {"mics": 3, "outputs": 0}, DeviceNotFound, "no sound card records 3 channels at"),
+        ([ARRAY], {"device": "lab_in"}, HardwareError, "lab_in: not a card's own name"),
         ([HDMI], {"outputs": 0}, DeviceNotFound, "records at 192000 or 96000 Hz; there are"),
         ([card("Held", busy=True)], {}, DeviceBusy, "auto: held by another program"),
     ],

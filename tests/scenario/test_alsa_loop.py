@@ -1,0 +1,78 @@
+"""The closed loop through the real ALSA library: what is played comes back through a room in another process."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from alsa_lab import closed_loop
+
+# In a process of its own, so that a loop that stands still ends at the time limit.
+PLAY_AND_RECORD = """
+    import json
+    import sys
+    import numpy as np
+    from appliance.hardware.alsa import AlsaAudio
+    played, heard_path, arguments = np.load(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
+    audio = AlsaAudio("loop_in", playback="loop_out", sample_formats=["S32_LE"], **arguments)
+    blocks = []
+    for start in range(0, len(played), audio.block_frames):
+        block = audio.read()
+        assert (block.first_frame, block.lost_frames_before) == (start, 0)
+        blocks.append(block.samples)
+        audio.write(played[start : start + audio.block_frames])
+    audio.close()
+    np.save(heard_path, np.concatenate(blocks))
+"""
+
+
+def play_and_record(folder, played, *, room, options, rate_hz=192_000, mics=4, limit_s=60):
+    """What `mics` microphones [frames, mics] heard in `room` while `played` [frames, outputs] was played."""
+    block_frames = rate_hz // 100
+    outputs = played.shape[1]
+    environment = closed_loop(folder, room=room, options=options, mics=mics, outputs=outputs, block_frames=block_frames)
+    np.save(folder / "played.npy", played)
+    arguments = json.dumps({"rate_hz": rate_hz, "mics": mics, "outputs": outputs})
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(PLAY_AND_RECORD), "played.npy", "heard.npy", arguments],
+        cwd=folder,
+        env=environment,
+        timeout=limit_s,
+        check=True,
+    )
+    return np.load(folder / "heard.npy")
+
+
+@pytest.mark.parametrize(("rate_hz", "mics", "outputs"), [(192_000, 4, 2), (192_000, 8, 1), (96_000, 1, 2)])
+def test_what_is_played_comes_back_bit_exactly(tmp_path, rate_hz, mics, outputs):
+    played = np.random.default_rng(0).integers(-(2**31), 2**31, (2 * rate_hz, outputs)).astype(np.int32)
+    heard = play_and_record(
+        tmp_path,
+        played,
+        room="room_process:EchoRoom",
+        options={"mics": mics, "delay_frames": 37},
+        rate_hz=rate_hz,
+        mics=mics,
+    )
+    assert heard.shape == (len(played), mics)
+    # Four blocks in hand at the start of playback, and eight that alsa-lib's file PCM keeps to itself.
+    late = 12 * rate_hz // 100 + 37
+    assert not heard[:late].any()
+    np.testing.assert_array_equal(heard[late:], played[:-late, :1] >> np.arange(mics))
+
+
+def test_a_tone_is_heard_as_loud_and_as_high_as_it_was_played(tmp_path):
+    t_s = np.arange(192_000) / 192_000
+    tone = np.round(2**30 * np.sin(2 * np.pi * 40_000 * t_s)).astype(np.int32)
+    heard = play_and_record(
+        tmp_path,
+        np.stack([tone, np.zeros_like(tone)], axis=1),
+        room="room_process:EchoRoom",
+        options={"mics": 4, "delay_frames": 5},
+    )
+    steady = heard[38_400:] / 2.0**31
+    spectrum = np.abs(np.fft.rfft(steady, axis=0)) / len(steady) * 2
+    assert (spectrum.argmax(axis=0) == 40_000 * len(steady) // 192_000).all()
+    np.testing.assert_allclose(spectrum.max(axis=0), [0.5, 0.25, 0.125, 0.0625], rtol=1e-3)
