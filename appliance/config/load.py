@@ -139,7 +139,7 @@ def _located(error: ValidationError, document: Document, *, within: Place = (), 
 
 
 def _place_in_file(loc: Place, document: Document, within: Place) -> Place:
-    """The steps of pydantic's way that exist in the file; those in between name types and not keys."""
+    """The steps of pydantic's way that exist in the file: not a missing key, nor its mark for a fault of a key."""
     place = within
     for step in loc:
         if (*place, step) in document.values:

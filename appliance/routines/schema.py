@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PlainValidator, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from appliance.fields import Choice, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, did_you_mean
+from appliance.fields import Choice, KindBy, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, did_you_mean
 from appliance.types import MotionClass, Presence
 
 MAX_FOR_S = 366 * 86_400.0
@@ -173,6 +173,6 @@ class Routine(PlainModel):
 
     id: Annotated[str, Matching(r"[a-z0-9_]{1,64}", "1 to 64 of a-z, 0-9 and _")]
     alias: Annotated[str | None, Wanted("text")] = None
-    triggers: Annotated[tuple[Annotated[Trigger, Field(discriminator="trigger")], ...], Field(strict=False), NotEmpty()]
-    conditions: Annotated[tuple[Annotated[Condition, Field(discriminator="condition")], ...], Field(strict=False)] = ()
-    actions: Annotated[tuple[Annotated[Action, Field(discriminator="action")], ...], Field(strict=False), NotEmpty()]
+    triggers: Annotated[tuple[Annotated[Trigger, KindBy("trigger")], ...], Field(strict=False), NotEmpty()]
+    conditions: Annotated[tuple[Annotated[Condition, KindBy("condition")], ...], Field(strict=False)] = ()
+    actions: Annotated[tuple[Annotated[Action, KindBy("action")], ...], Field(strict=False), NotEmpty()]

@@ -1,0 +1,341 @@
+"""Each fault of the owner's files with its exact line, column and words; and whatever comes, no traceback."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from appliance import config as config_package
+from appliance import routines as routines_package
+from appliance.config.load import load_config, load_routines
+from appliance.config.schema import Config
+from appliance.errors import ConfigError
+
+# A fault a line: what stands in appliance.yaml, and what `pipistrelle check` says behind the file's name.
+CONFIG_FAULTS = [
+    # The file
+    (b"node: caf\xe9\n", "1:10: file: is not UTF-8 text"),
+    ("node: a\naudio:\n  ä: \xff\n".encode("latin-1"), "3:3: file: is not UTF-8 text"),
+    ("node: a\n".encode("utf-16"), "1:1: file: is not UTF-8 text"),
+    (b"#" * 1_000_001, "1:1: file: is larger than 1000000 bytes"),
+    ("- node\n", "1:1: file: must be a mapping of keys, not a list"),
+    ("\n\nnode\n", "3:1: file: must be a mapping of keys, not one value"),
+    # YAML
+    ("audio:\n\tmics: 1\n", "2:1: yaml: a tab stands where YAML wants spaces"),
+    ("node: a\nmqtt:\n  host: b: c\n", "3:10: yaml: a second `key:` on this line; put the text in quotes"),
+    ("node: a\x07\n", "1:8: yaml: a control character is not allowed"),
+    ("node: a\n--- \nnode: b\n", "2:1: yaml: only one YAML document is allowed in a file"),
+    ("node: &name a\n", "1:7: yaml: anchors (&) and aliases (*) are not supported; write the value out"),
+    ("node: *name\n", "1:7: yaml: anchors (&) and aliases (*) are not supported; write the value out"),
+    ("node: !secret name\n", "1:7: yaml: tags are not supported (found !secret)"),
+    ("? [a]\n: b\n", "1:3: yaml: a key must be plain text"),
+    ("node: " + "[" * 33 + "]" * 33, "1:38: yaml: nested deeper than 32 levels"),
+    ("node: " + "[" * 100_000, "1:38: yaml: nested deeper than 32 levels"),
+    ('node: "\\ud800"\n', "1:7: yaml: half a surrogate pair is not a character"),
+    ('node: a\nx: "\\Uffffffff"\n', "2:1: yaml: an escape behind this place is out of range"),
+    # Keys
+    ("node: a\nnode: b\n", "2:1: node: is given twice; the first is on line 1"),
+    ("mqtt: {port: 1, port: 2}\n", "1:17: mqtt.port: is given twice; the first is on line 1"),
+    ("nods: a\n", "1:1: nods: is not a known key (did you mean node?)"),
+    ("audio:\n  fromat: auto\n", "2:3: audio.fromat: is not a known key (did you mean format?)"),
+    ("Mqtt: {}\n", "1:1: Mqtt: is not a known key (did you mean mqtt?)"),
+    ("weather: fine\n", "1:1: weather: is not a known key"),
+    ('"a\\nb": 1\n', "1:1: 'a\\nb': is not a known key"),
+    ("audio: 5\n", "1:8: audio: must be a mapping of keys"),
+    # node and audio
+    ("node: No\n", "1:7: node: must be 1 to 32 of a-z, 0-9, _ and -, and begin with a letter or digit"),
+    ("node:\n", "1:1: node: must be 1 to 32 of a-z, 0-9, _ and -, and begin with a letter or digit"),
+    ("audio:\n  capture: 1\n", "2:12: audio.capture: must be an ALSA PCM name such as hw:CARD=NAME, or auto"),
+    ('audio:\n  playback: ""\n', "2:13: audio.playback: must be an ALSA PCM name such as hw:CARD=NAME, auto or none"),
+    ("audio:\n  rate_hz: 48000\n", "2:12: audio.rate_hz: must be 192000 or 96000"),
+    ("audio:\n  mics: 9\n", "2:9: audio.mics: must be a whole number from 1 to 8, or auto"),
+    ("audio:\n  outputs: 0\n", "2:12: audio.outputs: must be a whole number from 1 to 8"),
+    ("audio:\n  format: S24_3L\n", "2:11: audio.format: must be auto, S32_LE or S24_3LE (did you mean S24_3LE?)"),
+    ("audio:\n  block_ms: 5.5\n", "2:13: audio.block_ms: must be a whole number from 5 to 50"),
+    (
+        "audio:\n  speaker_full_scale_db_spl: 131\n",
+        "2:30: audio.speaker_full_scale_db_spl: must be a number from 60 to 130",
+    ),
+    # emission and sensing
+    ("emission:\n  on: yes\n", "2:7: emission.on: must be true or false"),
+    ("emission:\n  carriers_hz: 40000\n", "2:16: emission.carriers_hz: must be a list"),
+    ("emission:\n  carriers_hz: []\n", "2:16: emission.carriers_hz: must be a list of 1 to 4 numbers"),
+    (
+        "emission:\n  carriers_hz: [33000, 36000, 39000, 42000, 45000]\n",
+        "2:16: emission.carriers_hz: must be a list of 1 to 4 numbers",
+    ),
+    (
+        "emission:\n  carriers_hz:\n    - 40000\n    - 31999\n",
+        "4:7: emission.carriers_hz[1]: must be a number from 32000 to 90000",
+    ),
+    (
+        "emission:\n  carriers_hz: [50000, 40000, 42499.5]\n",
+        "2:16: emission.carriers_hz: 40000 and 42499.5 are less than 2500 Hz apart",
+    ),
+    (
+        "audio: {rate_hz: 96000}\nemission:\n  carriers_hz: [40000, 45001, 60000]\n",
+        (
+            "3:24: emission.carriers_hz[1]: must be at most 45000 while audio.rate_hz is 96000\n"
+            "3:31: emission.carriers_hz[2]: must be at most 45000 while audio.rate_hz is 96000"
+        ),
+    ),
+    ("emission:\n  level_db_spl: 81\n", "2:17: emission.level_db_spl: must be a number from 40 to 80"),
+    ("emission:\n  fade_ms: 0\n", "2:12: emission.fade_ms: must be a whole number from 50 to 1000"),
+    ("sensing:\n  hold_s: 1:30\n", "2:11: sensing.hold_s: must be a number from 5 to 3600"),
+    ("sensing:\n  false_alarms_per_day: 0\n", "2:25: sensing.false_alarms_per_day: must be a number from 0.01 to 1000"),
+    # mqtt and routines
+    ("mqtt:\n  enabled: 1\n", "2:12: mqtt.enabled: must be true or false"),
+    ("mqtt:\n  host: 1\n", "2:9: mqtt.host: must be a host name or address"),
+    ("mqtt:\n  port: 1883.0\n", "2:9: mqtt.port: must be a whole number from 1 to 65535"),
+    ('mqtt:\n  username: ""\n', "2:13: mqtt.username: must be text, or null"),
+    ("mqtt:\n  password_file: 1\n", "2:18: mqtt.password_file: must be the path of a file, or null"),
+    (
+        "mqtt:\n  base_topic: a/#\n",
+        "2:15: mqtt.base_topic: must be an MQTT topic: 1 to 65535 bytes without +, # or NUL",
+    ),
+    (
+        "mqtt:\n  discovery_prefix: +\n",
+        "2:21: mqtt.discovery_prefix: must be an MQTT topic without +, # or NUL, or null",
+    ),
+    ("routines:\n  file: []\n", "2:9: routines.file: must be the path of a file, or null"),
+    ("routines:\n  commands: [a]\n", "2:13: routines.commands: must be a mapping of keys"),
+    (
+        "routines:\n  commands:\n    a b: [x]\n",
+        "3:10: routines.commands.a b: must be a name of 1 to 64 letters, digits, _ or -",
+    ),
+    ("routines:\n  commands:\n    a: aplay x\n", "3:8: routines.commands.a: must be a list"),
+    ("routines:\n  commands:\n    a: []\n", "3:8: routines.commands.a: must not be empty"),
+    (
+        "routines:\n  commands:\n    a: [sleep, 5]\n",
+        "3:16: routines.commands.a[1]: must be text (put a number in quotes)",
+    ),
+    # All at once, and what lies between keys although others are wrong
+    (
+        "audio: {rate_hz: 96000, mics: 0}\nemission: {carriers_hz: [80000]}\nmqtt: {port: 0, port: 1}\nx: 1\n",
+        (
+            "1:31: audio.mics: must be a whole number from 1 to 8, or auto\n"
+            "2:26: emission.carriers_hz[0]: must be at most 45000 while audio.rate_hz is 96000\n"
+            "3:14: mqtt.port: must be a whole number from 1 to 65535\n"
+            "3:17: mqtt.port: is given twice; the first is on line 3\n"
+            "4:1: x: is not a known key"
+        ),
+    ),
+]
+
+# The same for routines.yaml; the allow list is `chime`.
+RULE = "- id: a\n  triggers:\n    - %s\n  actions:\n    - %s\n"
+MOTION = "trigger: motion"
+PUBLISH = "{action: mqtt.publish, topic: t, payload: p}"
+FOR = 'must be seconds, "HH:MM:SS", "MM:SS" or a mapping of hours, minutes and seconds, from 0 to 366 days'
+ROUTINE_FAULTS = [
+    ("id: a\n", "1:1: file: must be a list of routines, not a mapping"),
+    ("- a\n", "1:3: routines[0]: must be a mapping of keys"),
+    (
+        "- id: a\n- alias: b\n",
+        (
+            "1:3: a.triggers: is missing\n1:3: a.actions: is missing\n"
+            "2:3: routines[1].id: is missing\n2:3: routines[1].triggers: is missing\n"
+            "2:3: routines[1].actions: is missing"
+        ),
+    ),
+    (
+        f"- id: Light On\n  triggers: [{{{MOTION}}}]\n  actions: [{PUBLISH}]\n",
+        "1:7: Light On.id: must be 1 to 64 of a-z, 0-9 and _",
+    ),
+    (RULE % (MOTION, PUBLISH) * 2, "6:7: a.id: is used twice; the first is on line 1"),
+    (
+        "- id: a\n  trigger:\n    - trigger: motion\n  triggers: []\n  actions: {}\n",
+        (
+            "2:3: a.trigger: is not a known key (did you mean triggers?)\n"
+            "4:13: a.triggers: must not be empty\n5:12: a.actions: must be a list"
+        ),
+    ),
+    (f"- id: a\n  alias: 5\n  triggers: [{{{MOTION}}}]\n  actions: [{PUBLISH}]\n", "2:10: a.alias: must be text"),
+    # Triggers
+    (
+        RULE % ("trigger: presense", PUBLISH),
+        "3:16: a.triggers[0].trigger: must be presence or motion (did you mean presence?)",
+    ),
+    (RULE % ("to: vacant", PUBLISH), "3:7: a.triggers[0].trigger: is missing"),
+    (RULE % ("trigger: presence", PUBLISH), "3:7: a.triggers[0].to: is missing"),
+    (
+        RULE % ("{trigger: presence, to: empty}", PUBLISH),
+        "3:31: a.triggers[0].to: must be unknown, vacant or occupied",
+    ),
+    (
+        RULE % ("{trigger: presence, to: occupid}", PUBLISH),
+        "3:31: a.triggers[0].to: must be unknown, vacant or occupied (did you mean occupied?)",
+    ),
+    (RULE % ("{trigger: presence, to: vacant, for: 5 min}", PUBLISH), f"3:44: a.triggers[0].for: {FOR}"),
+    (
+        RULE % ("{trigger: presence, to: vacant, fro: 5}", PUBLISH),
+        "3:39: a.triggers[0].fro: is not a known key (did you mean for?)",
+    ),
+    (RULE % ("{trigger: motion, kind: breathing}", PUBLISH), "3:31: a.triggers[0].kind: must be major or minor"),
+    # Conditions
+    (
+        (
+            f"- id: a\n  triggers: [{{{MOTION}}}]\n  conditions:\n    - condition: time\n    - condition: time\n"
+            f"      after: 6:00\n      before: 06:00\n    - condition: time\n      after: 25:00\n"
+            f"    - condition: presence\n      state: true\n    - condition: tim\n  actions: [{PUBLISH}]\n"
+        ),
+        (
+            "4:7: a.conditions[0]: needs after, before or both\n"
+            "5:7: a.conditions[1]: after and before must differ\n"
+            "9:14: a.conditions[2].after: must be a time of day from 00:00 to 23:59:59, as HH:MM or HH:MM:SS\n"
+            "11:14: a.conditions[3].state: must be unknown, vacant or occupied\n"
+            "12:18: a.conditions[4].condition: must be time or presence (did you mean time?)"
+        ),
+    ),
+    # Actions
+    (
+        RULE % (MOTION, "action: publish"),
+        "5:15: a.actions[0].action: must be mqtt.publish, webhook or command (did you mean mqtt.publish?)",
+    ),
+    (
+        RULE % (MOTION, "{action: mqtt.publish, topic: a/+/b}"),
+        (
+            "5:7: a.actions[0].payload: is missing\n"
+            "5:37: a.actions[0].topic: must be an MQTT topic: 1 to 65535 bytes without +, # or NUL"
+        ),
+    ),
+    (
+        RULE % (MOTION, "{action: mqtt.publish, topic: t, payload: [1], qos: 3, retain: ON}"),
+        (
+            "5:49: a.actions[0].payload: must be text, a number, true, false or a mapping\n"
+            "5:59: a.actions[0].qos: must be 0, 1 or 2\n5:70: a.actions[0].retain: must be true or false"
+        ),
+    ),
+    (
+        RULE % (MOTION, "{action: webhook, url: ftp://x, method: post, json: [.nan], timeout_s: 61}"),
+        (
+            "5:30: a.actions[0].url: must be an address that begins with http:// or https://, "
+            "in ASCII and without a user name\n"
+            "5:47: a.actions[0].method: must be GET, POST, PUT, PATCH or DELETE (did you mean POST?)\n"
+            "5:59: a.actions[0].json: must not hold .inf or .nan: JSON has no such numbers\n"
+            "5:78: a.actions[0].timeout_s: must be a number from 0.1 to 60"
+        ),
+    ),
+    (
+        RULE % (MOTION, "{action: command, command: chim, timeout_s: 0}"),
+        (
+            "5:34: a.actions[0].command: is not a command of routines.commands in the configuration "
+            "(did you mean chime?)\n5:51: a.actions[0].timeout_s: must be a number from 0.1 to 3600"
+        ),
+    ),
+    (RULE % (MOTION, "{action: command, command: [ls]}"), "5:34: a.actions[0].command: must be the name of a command"),
+]
+
+
+def _faults_of(load, file):
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert caught.value.exit_code == 78
+    lines = str(caught.value).split("\n")
+    assert all(line.startswith(f"{file}:") for line in lines)
+    return "\n".join(line.removeprefix(f"{file}:") for line in lines)
+
+
+def _load_rules(file):
+    return load_routines(file, commands={"chime"})
+
+
+@pytest.mark.parametrize(("text", "said"), CONFIG_FAULTS, ids=range(len(CONFIG_FAULTS)))
+def test_a_fault_in_the_configuration(tmp_path, text, said):
+    file = tmp_path / "appliance.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert _faults_of(load_config, file) == said
+
+
+@pytest.mark.parametrize(("text", "said"), ROUTINE_FAULTS, ids=range(len(ROUTINE_FAULTS)))
+def test_a_fault_in_the_routines(tmp_path, text, said):
+    file = tmp_path / "routines.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert _faults_of(_load_rules, file) == said
+
+
+def test_every_key_of_the_configuration_has_a_fault_here():
+    said = "\n".join(fault for _, fault in CONFIG_FAULTS)
+    for section, field in Config.model_fields.items():
+        keys = getattr(field.annotation, "model_fields", None)
+        names = [section] if keys is None else [f"{section}.{key}" for key in keys]
+        assert [name for name in names if not re.search(rf"{re.escape(name)}[^:\n]*: must ", said)] == []
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda file: None, "No such file or directory"),
+        (lambda file: file.mkdir(), "Is a directory"),
+        (lambda file: file.symlink_to(file), "Too many levels of symbolic links"),
+    ],
+)
+def test_a_file_that_cannot_be_read(tmp_path, make, said):
+    file = tmp_path / "appliance.yaml"
+    make(file)
+    assert _faults_of(load_config, file) == f"1:1: file: cannot be read: {said}"
+
+
+def test_a_name_that_is_none():
+    assert _faults_of(load_config, Path("a\0b")) == "1:1: file: cannot be read: embedded null byte"
+
+
+FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SEEDS = [
+    (Path(config_package.__file__).parent / "default.yaml").read_text(encoding="utf-8"),
+    (Path(routines_package.__file__).parent / "example.yaml").read_text(encoding="utf-8"),
+]
+SIGNS = "abe019 \n\t:-?#&*!|>'\"%@`[]{},~.+\\\x00\x85\u2028\ufeffä"
+WORDS = st.sampled_from([*re.findall(r"[a-z_.]+|[0-9]+", "".join(SEEDS)), "true", "null", ".nan", "1e999", "9" * 5000])
+VALUES = st.recursive(
+    WORDS | st.text(SIGNS, max_size=6).map(repr),
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda items: f"[{', '.join(items)}]")
+        | st.lists(st.tuples(WORDS, inner), max_size=4).map(
+            lambda pairs: f"{{{', '.join(f'{key}: {value}' for key, value in pairs)}}}"
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def _gives_a_model_or_a_config_error(file, raw):
+    file.write_bytes(raw)
+    # YAML 1.1's further line ends may stand in the text, too.
+    lines = 2 + sum(raw.count(end.encode()) for end in "\n\r\x85\u2028\u2029")
+    for load in (load_config, _load_rules):
+        try:
+            load(file)
+        except ConfigError as error:
+            caught = error
+        else:
+            continue
+        assert len(caught.problems) == len(str(caught).split("\n")) > 0, "one line each"
+        assert all(1 <= problem.line <= lines and problem.column >= 1 for problem in caught.problems)
+
+
+@FUZZ
+@given(raw=st.binary(max_size=200))
+def test_any_bytes(tmp_path, raw):
+    _gives_a_model_or_a_config_error(tmp_path / "x.yaml", raw)
+
+
+@FUZZ
+@given(text=st.text(SIGNS, max_size=60))
+def test_any_signs_of_yaml(tmp_path, text):
+    _gives_a_model_or_a_config_error(tmp_path / "x.yaml", text.encode())
+
+
+@FUZZ
+@given(value=VALUES)
+def test_any_values(tmp_path, value):
+    _gives_a_model_or_a_config_error(tmp_path / "x.yaml", value.encode())
+
+
+@FUZZ
+@given(seed=st.sampled_from(SEEDS), at=st.integers(0, 4000), length=st.integers(0, 30), new=VALUES)
+def test_the_files_we_ship_with_something_overwritten(tmp_path, seed, at, length, new):
+    at %= len(seed)
+    _gives_a_model_or_a_config_error(tmp_path / "x.yaml", (seed[:at] + new + seed[at + length :]).encode())
