@@ -73,7 +73,7 @@ class MqttOutput:
             `CommandRejected` to have its words sent back.
 
     Raises:
-        OutputError: host, node, base or prefix cannot be used.
+        OutputError: host, port, node, base or prefix cannot be used.
     """
 
     def __init__(
@@ -95,9 +95,12 @@ class MqttOutput:
         for topic in (base, discovery_prefix):
             check_topic(topic)
         try:
-            host.encode("idna")
+            # paho's thread would die of a name that cannot be encoded.
+            encodable = bool(host.encode("idna"))
         except UnicodeError:
-            raise OutputError(f"broker {host!r}: is no host name") from None
+            encodable = False
+        if not encodable or not 0 < port < 65_536:
+            raise OutputError(f"broker {host!r}:{port}: is no host and port")
         self._host, self._port, self._user = host, port, user
         self._root = f"{base}/{node}"
         self._birth_topic = f"{discovery_prefix}/status"
@@ -219,15 +222,14 @@ class MqttOutput:
 
     def close(self) -> None:
         """Say offline, send what waits for at most 2 s, and end both threads; may be called twice."""
+        deadline_s = time.monotonic() + _CLOSE_S
         with self._changed:
             if self._finished:
                 return
+            self._changed.wait_for(self._quiet, deadline_s - time.monotonic())
             self._outbox.put_state(f"{self._root}/status", encode(Status.OFFLINE))
             self._changed.notify_all()
-            self._changed.wait_for(
-                lambda: not self._online or (self._outbox.idle and not self._in_hand and not self._in_flight),
-                timeout=_CLOSE_S,
-            )
+            self._changed.wait_for(self._quiet, deadline_s - time.monotonic())
             self._finished = True
             self._changed.notify_all()
         if not self._sender.is_alive():
@@ -239,6 +241,10 @@ class MqttOutput:
         stopper.start()
         stopper.join(_CLOSE_S)
 
+    def _quiet(self) -> bool:
+        """Whether there is nothing left that the broker could be given."""
+        return not self._online or (self._outbox.idle and not self._in_hand and not self._in_flight)
+
     # The sending thread
 
     def _send_loop(self) -> None:
@@ -248,6 +254,7 @@ class MqttOutput:
     def _next(self) -> tuple[Outgoing, int] | None:
         """Wait for a message that may go out now; with the connection it is meant for. None at the end."""
         with self._changed:
+            self._in_hand = False
             while not self._finished:
                 wait_s = None
                 if self._online and len(self._in_flight) < _UNACKNOWLEDGED_MAX:
@@ -266,11 +273,7 @@ class MqttOutput:
             return None
 
     def _send(self, message: Outgoing, connection: int) -> None:
-        try:
-            sent = self._client.publish(message.topic, message.payload, message.qos, message.retain)
-        finally:
-            with self._changed:
-                self._in_hand = False
+        sent = self._client.publish(message.topic, message.payload, message.qos, message.retain)
         with self._changed:
             if connection != self._connection:
                 # Connected anew meanwhile: whether the message went out before or was dropped is not known.
@@ -303,9 +306,10 @@ class MqttOutput:
         self, client: Client, _userdata: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties
     ) -> None:
         if reason.is_failure:
+            who = "a client without user" if self._user is None else f"user {self._user!r}"
             self._complain(
                 str(reason),
-                f"broker {self._where} refuses user {self._user!r}: {reason}; check the user, the password file and "
+                f"broker {self._where} refuses {who}: {reason}; check the user, the password file and "
                 f"the broker's access list. Trying again every {_MIN_RETRY_S} to {_MAX_RETRY_S} s",
             )
             return

@@ -5,6 +5,8 @@ import socket
 import time
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 from support.mosquitto import wait_until
 
 from appliance.cli.broker import PrivateBroker
@@ -206,3 +208,11 @@ def test_restart_after_restart(broker, output, times):
         wait_until(lambda: not output.connected, "the loss seen")
         wait_until(lambda: output.connected, "our return")
     assert output.counts().callback_errors == 0
+
+
+def test_a_refused_subscription_is_said(make_output, broker, caplog):
+    output = make_output(broker)
+    refused = ReasonCode(PacketTypes.SUBACK, "Not authorized")
+    granted = ReasonCode(PacketTypes.SUBACK, "Granted QoS 1")
+    output._client.on_subscribe(output._client, None, 1, [refused, granted], None)
+    assert len(lines(caplog, f"does not let us subscribe to {ROOT}/set/+")) == 1

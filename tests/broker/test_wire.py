@@ -81,6 +81,7 @@ def test_close_says_offline_after_all_else(output, subscribe, counted):
     output.close()
     live.wait_for(f"{ROOT}/status", b"offline")
     assert [json.loads(payload)["t_s"] for payload in live.on(f"{ROOT}/event")] == list(range(50))
+    assert live.messages[-1].topic == f"{ROOT}/status"
     late = subscribe()
     late.wait_for(f"{ROOT}/status", b"offline")
     assert not output.connected
@@ -142,7 +143,9 @@ def test_raw_messages_no_broker_would_take(output, topic, payload, qos):
         output.publish_raw(topic, payload, retain=False, qos=qos)
 
 
-@pytest.mark.parametrize("wrong", [{"node": "a/b"}, {"node": ""}, {"base": "x/#"}, {"host": "a..b"}])
+@pytest.mark.parametrize(
+    "wrong", [{"node": "a/b"}, {"node": ""}, {"base": "x/#"}, {"host": "a..b"}, {"host": ""}, {"port": 0}]
+)
 def test_names_that_cannot_be_used(broker, make_output, wrong):
     with pytest.raises(OutputError):
         make_output(broker, **wrong)
