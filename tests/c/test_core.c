@@ -129,7 +129,7 @@ static void test_downconverter_far_frames(void)
     pp_downconverter *const converter = new_converter(192000, 1, 1);
     static const int32_t pcm[160];
     float iq[4];
-    pp_downconverter_reset(converter, INT64_MAX - 1000);
+    pp_downconverter_reset(converter, INT64_MAX);
     CHECK(pp_downconverter_execute(converter, pcm, 160, iq, 2) == 2);
     pp_downconverter_reset(converter, 0);
     CHECK(pp_downconverter_execute(converter, NULL, 0, NULL, 0) == 0);
@@ -194,8 +194,12 @@ static void test_multipath(void)
         for (size_t n = 0; n < frames * MICS; n++) {
             CHECK(fabsf(out[n]) < 10.0F * PATHS);
         }
-        delay_frames[RAYS] = nextafter(MAX_DELAY, 1e9);
-        CHECK(!pp_multipath_accepts(channel, delay_frames, points, reason));
+        const double beyond[] = {nextafter(MAX_DELAY, 1e9), 1e300, -5, NAN, INFINITY, -INFINITY};
+        for (size_t b = 0; b < sizeof beyond / sizeof beyond[0]; b++) {
+            delay_frames[RAYS] = beyond[b];
+            CHECK(!pp_multipath_accepts(channel, delay_frames, points, reason));
+            pp_multipath_execute(channel, signal, frames, delay_frames, gain, points, out);
+        }
         free(gain);
         free(delay_frames);
         free(out);

@@ -46,7 +46,7 @@ struct pp_downconverter {
     size_t stage_1_taps;
     size_t stage_1_decimation;
     size_t pending;       /* frames behind the last whole group, 0 .. group - 1 */
-    int64_t group_frame;  /* stream frame number of the first frame of the next group */
+    uint64_t group_frame; /* stream frame number of the first frame of the next group */
     pp_delay_line input[QUADS_MAX];
     carrier_state carrier[PP_MAX_CARRIERS];
 };
@@ -195,7 +195,7 @@ size_t pp_downconverter_carriers(const pp_downconverter *converter)
 void pp_downconverter_reset(pp_downconverter *converter, int64_t first_frame)
 {
     converter->pending = 0;
-    converter->group_frame = first_frame;
+    converter->group_frame = (uint64_t)first_frame;
     for (size_t q = 0; q < converter->quads; q++) {
         pp_delay_line_reset(&converter->input[q]);
         for (size_t c = 0; c < converter->carriers; c++) {
@@ -225,7 +225,7 @@ static void turn_groups(const pp_downconverter *converter, const carrier_state *
 {
     const int64_t middle = (int64_t)converter->stage_1_decimation - 1 - (int64_t)(converter->stage_1_taps / 2);
     for (size_t g = 0; g < groups; g++) {
-        const uint64_t frame = (uint64_t)(converter->group_frame + middle) + g * group_frames(converter);
+        const uint64_t frame = converter->group_frame + (uint64_t)middle + g * group_frames(converter);
         const pp_phasor start = pp_phasor_at(-(carrier->step * frame));
         const float start_re = (float)start.cosine;
         const float start_im = (float)start.sine;
@@ -281,7 +281,7 @@ static void convert_groups(pp_downconverter *converter, size_t groups, float *iq
     for (size_t q = 0; q < converter->quads; q++) {
         converter->input[q].oldest += groups * group_frames(converter);
     }
-    converter->group_frame += (int64_t)(groups * group_frames(converter));
+    converter->group_frame += groups * group_frames(converter);
 }
 
 size_t pp_downconverter_execute(pp_downconverter *converter, const int32_t *pcm, size_t frames, float *iq,

@@ -13,9 +13,6 @@
 /* Frames handled at once; bounds the working memory for blocks of any length. */
 #define CHUNK_FRAMES 2048
 
-/* Delays are checked at the control points; between them rounding may pass the range by one frame. */
-#define DELAY_SLACK_FRAMES 2
-
 _Static_assert(PP_MIN_DELAY_FRAMES == PP_FARROW_TAPS / 2, "a path needs half the filter's frames to be there already");
 
 struct pp_multipath {
@@ -58,7 +55,7 @@ pp_multipath *pp_multipath_create(const pp_multipath_spec *spec, char *reason)
         snprintf(reason, PP_REASON_BYTES, "out of memory");
         return NULL;
     }
-    const size_t history = (size_t)spec->max_delay_frames + DELAY_SLACK_FRAMES;
+    const size_t history = (size_t)spec->max_delay_frames;
     channel->paths = (size_t)spec->paths;
     channel->mics = (size_t)spec->mics;
     channel->max_delay_frames = (size_t)spec->max_delay_frames;
@@ -172,7 +169,9 @@ static size_t run_frames(double delay_frames, double slope, double whole, size_t
 static void add_ray(const pp_multipath *channel, path_ray ray, size_t frames, size_t first, size_t count, float *arrived)
 {
     for (size_t done = 0; done < count;) {
-        const double delay = ray.delay_frames + ray.delay_slope * (double)done;
+        /* Between the points rounding may leave the range; no delay whatever, nor NaN, may leave the memory. */
+        const double line = ray.delay_frames + ray.delay_slope * (double)done;
+        const double delay = fmin(fmax(line, PP_MIN_DELAY_FRAMES), (double)channel->max_delay_frames);
         const double whole = floor(delay);
         const size_t run = run_frames(delay, ray.delay_slope, whole, count - done);
         const size_t newest = channel->end - frames + first + done + (PP_FARROW_TAPS / 2 - 1) - (size_t)whole;

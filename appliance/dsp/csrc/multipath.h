@@ -43,7 +43,8 @@ int pp_multipath_accepts(const pp_multipath *channel, const double *delay_frames
  *
  * `delay_frames` (10 to max_delay_frames, as pp_multipath_accepts checks) and `gain`, [points][paths][mics] with points
  * >= 2, stand at equally spaced instants from the block's first frame to just behind its last, and are straight lines
- * between them: segment i covers frames i * frames / (points - 1) up to the next. */
+ * between them: segment i covers frames i * frames / (points - 1) up to the next. Delays out of range give a wrong sound
+ * but touch no memory that is not the channel's own. */
 void pp_multipath_execute(pp_multipath *channel, const float *signal, size_t frames, const double *delay_frames,
                           const float *gain, size_t points, float *out);
 
