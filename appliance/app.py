@@ -15,7 +15,7 @@ from appliance import __version__
 from appliance.config.load import load_routines
 from appliance.config.schema import AudioConfig, Config
 from appliance.emission.player import EmissionPlayer
-from appliance.errors import DeviceLost, HardwareError, PublishRejected
+from appliance.errors import DeviceLost, PublishRejected
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event
 from appliance.hardware.alsa import SAMPLE_FORMATS, AlsaAudio, find_device
@@ -127,23 +127,19 @@ def _open_card(config: AudioConfig) -> AlsaAudio:
     Raises:
         HardwareError: it cannot be used.
     """
-    capture, playback, outputs = config.capture, config.playback, config.outputs
-    if playback == "none":
-        outputs = 0
-    other = playback if playback not in ("auto", "none") else None
-    mics, rate_hz = config.mics, config.rate_hz
-    if capture == "auto" or (mics == "auto" and capture.startswith("hw:CARD=")):
-        choice = find_device(capture, playback=other, rate_hz=rate_hz, outputs=outputs)
-        capture, other, outputs = choice.capture, choice.playback, choice.outputs
-        mics = choice.mics if mics == "auto" else mics
-    if mics == "auto":
-        raise HardwareError(f"{capture}: set audio.mics to the number of its microphones; auto is for hw:CARD=... only")
+    choice = find_device(
+        config.capture,
+        playback=None if config.playback in ("auto", "none") else config.playback,
+        rate_hz=config.rate_hz,
+        mics=None if config.mics == "auto" else config.mics,
+        outputs=0 if config.playback == "none" else config.outputs,
+    )
     return AlsaAudio(
-        capture,
-        playback=other,
-        rate_hz=rate_hz,
-        mics=mics,
-        outputs=outputs,
+        choice.capture,
+        playback=choice.playback,
+        rate_hz=choice.rate_hz,
+        mics=choice.mics,
+        outputs=choice.outputs,
         block_ms=config.block_ms,
         sample_formats=SAMPLE_FORMATS if config.format == "auto" else (config.format,),
     )

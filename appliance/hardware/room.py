@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.dsp._core import MultipathChannel
+from appliance.errors import SourceError
 from appliance.simulation.propagation import Propagation
 from appliance.simulation.scenes import Scene
 from appliance.types import PcmBlock
@@ -14,6 +15,7 @@ MIC_FULL_SCALE_DB_SPL = 120.0
 MIC_NOISE_DB_SPL_PER_HZ = -5.0
 CONVERTER_BITS = 24
 
+ROOM_RATE_HZ = 192_000
 _MAX_DELAY_S = 0.12
 _CONTROL_S = 0.001
 """Motion is straight between instants this far apart: 6 um off for a foot that accelerates with 50 m/s2."""
@@ -27,22 +29,27 @@ class VirtualRoom:
 
     Args:
         scene: what happens.
-        rate_hz: of capture and playback.
+        rate_hz: of capture and playback, 192000; the channel's delays are true up to 68 kHz of it.
         mics: 1-8.
         block_frames: frames a read gives.
         speaker_full_scale_db_spl: level at 1 m that full scale of output 0 gives.
+
+    Raises:
+        SourceError: another rate.
     """
 
     def __init__(
         self,
         scene: Scene,
         *,
-        rate_hz: int = 192_000,
+        rate_hz: int = ROOM_RATE_HZ,
         mics: int = 4,
         block_frames: int = 1920,
         speaker_full_scale_db_spl: float = 90.0,
     ) -> None:
         self.name = f"room:{scene.name}"
+        if rate_hz != ROOM_RATE_HZ:
+            raise SourceError(f"{self.name}: the virtual room runs at {ROOM_RATE_HZ} Hz; set audio.rate_hz to that")
         self.rate_hz = rate_hz
         self.mics = mics
         self.outputs = 1

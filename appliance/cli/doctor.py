@@ -1,0 +1,111 @@
+"""`pipistrelle doctor`: is everything in place?"""
+
+import argparse
+import platform
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from appliance import __version__
+from appliance.classify.tflite import runtime_version
+from appliance.cli.run import add_config, config_path
+from appliance.config.load import load_config, load_routines
+from appliance.config.schema import Config
+from appliance.dsp.downconvert import DownConverter
+from appliance.errors import ApplianceError, BrokerUnavailable
+from appliance.hardware.alsa import find_device
+from appliance.outputs.password import read_password
+from appliance.types import PcmBlock
+
+_BROKER_S = 3.0
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "doctor",
+        help="is everything in place?",
+        description="Looks at all that the service needs, one line each, and says what to do about what is missing. "
+        "Exit code 0 if the service can do its work here, else 1.",
+    )
+    add_config(parser)
+    parser.set_defaults(run=doctor)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Make all checks, whatever the others found."""
+    console = Console(highlight=False, soft_wrap=True)
+    path = config_path(args)
+    found: list[bool] = []
+
+    def check(name: str, look: Callable[[], str]) -> None:
+        try:
+            console.print(f"[green]ok  [/] {name}: {look()}")
+            found.append(True)
+        except ApplianceError as error:
+            found.append(False)
+            for line in str(error).splitlines():
+                console.print(f"[red]bad [/] {name}: {line}", markup=True)
+
+    check("software", lambda: f"pipistrelle {__version__}, Python {platform.python_version()}, {platform.machine()}")
+    check("signal path", _signal_path)
+    check("model runtime", runtime_version)
+    check("configuration", lambda: f"{path or 'built-in defaults'}, node {load_config(path).node}")
+    try:
+        config = load_config(path)
+    except ApplianceError:
+        config = Config()
+    check("routines", lambda: _routines(config))
+    check("sound card", lambda: _card(config))
+    check("broker", lambda: _broker(config))
+    return 0 if all(found) else 1
+
+
+def _signal_path() -> str:
+    """Down-converts half a second of a known tone in C."""
+    rate_hz, carrier_hz, amplitude = 192_000, 40_000.0, 0.25
+    wave = amplitude * np.cos(2.0 * np.pi * carrier_hz / rate_hz * np.arange(rate_hz // 2))
+    samples = np.ascontiguousarray(np.round(wave * 2.0**31).astype(np.int32)[:, None])
+    down = DownConverter(rate_hz=rate_hz, mics=1, carriers_hz=(carrier_hz,))
+    level = float(np.abs(down.process(PcmBlock(samples, 0, rate_hz)).iq[0, 0, -1]))
+    if abs(level / amplitude - 1.0) > 0.02:
+        raise ApplianceError(f"a tone of {amplitude} reads {level:.4f}; the C extension is broken, install it anew")
+    return f"a tone of {20 * np.log10(amplitude):.1f} dBFS at 40 kHz reads {20 * np.log10(level):.2f} dBFS"
+
+
+def _routines(config: Config) -> str:
+    path = config.routines.file
+    if path is None:
+        return "none configured"
+    return f"{path}: {len(load_routines(path, commands=config.routines.commands))}"
+
+
+def _card(config: Config) -> str:
+    audio = config.audio
+    choice = find_device(
+        audio.capture,
+        playback=None if audio.playback in ("auto", "none") else audio.playback,
+        rate_hz=audio.rate_hz,
+        mics=None if audio.mics == "auto" else audio.mics,
+        outputs=0 if audio.playback == "none" else audio.outputs,
+    )
+    return f"{choice.capture} with {choice.mics} microphones at {choice.rate_hz} Hz, playing to {choice.playback}"
+
+
+def _broker(config: Config) -> str:
+    mqtt = config.mqtt
+    if not mqtt.enabled:
+        return "off by the configuration"
+    if mqtt.password_file is not None:
+        read_password(Path(mqtt.password_file))
+    try:
+        socket.create_connection((mqtt.host, mqtt.port), timeout=_BROKER_S).close()
+    except OSError as error:
+        raise BrokerUnavailable(
+            f"{mqtt.host}:{mqtt.port} does not answer ({error.strerror or error}); "
+            "start it, or correct mqtt.host and mqtt.port; sensing and routines run without it"
+        ) from error
+    return f"{mqtt.host}:{mqtt.port} answers"
