@@ -18,7 +18,8 @@ from appliance.emission.player import EmissionPlayer
 from appliance.errors import DeviceLost, PublishRejected
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event
-from appliance.hardware.alsa import SAMPLE_FORMATS, AlsaAudio, find_device
+from appliance.hardware.alsa import AlsaAudio, find_device
+from appliance.hardware.cards import SAMPLE_FORMATS
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import VirtualRoom
 from appliance.hardware.wav import WavAudio

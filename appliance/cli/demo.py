@@ -75,15 +75,11 @@ def demo(args: argparse.Namespace) -> int:
     console = Console(record=args.picture is not None, width=WIDTH if args.picture else None)
     with tempfile.TemporaryDirectory(prefix="pipistrelle-demo-") as name, PrivateBroker(Path(name)) as broker:
         topics = [f"pipistrelle/{_NODE}/{topic}" for topic in ("status", "presence", "motion", "event")]
-        subscriber = Subscriber(
-            host=broker.host, port=broker.port, topics=[*topics, _LIGHT], on_message=stage.message
-        )
+        subscriber = Subscriber(host=broker.host, port=broker.port, topics=[*topics, _LIGHT], on_message=stage.message)
         with contextlib.closing(subscriber):
             config = load_config(_write_files(Path(name), broker))
             source = open_source(config, f"room:{scene.name}", fast=args.fast)
-            service = Service(
-                config, source, clock=StreamClock() if args.fast else WallClock(), observe=stage.observe
-            )
+            service = Service(config, source, clock=StreamClock() if args.fast else WallClock(), observe=stage.observe)
             asyncio.run(_play(service, stage, console))
     console.print(stage.summary(fast=args.fast))
     if args.picture:

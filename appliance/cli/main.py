@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # whoever read our output went away; Python would complain once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- the last resort: a user gets a line, not a traceback
         _log.debug("traceback", exc_info=True)
         print(f"pipistrelle: a fault of the program: {error!r}; --verbose shows where", file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 """The demonstration's picture: radial velocity over time, motion, presence, the light and the messages."""
 
+import itertools
 import json
 from collections import deque
 from dataclasses import dataclass, field
@@ -60,11 +61,13 @@ class Timeline:
         velocity_mps = frame.velocity_mps[0]
         rows = [
             power_db[(velocity_mps < upper) & (velocity_mps >= lower)].max()
-            for upper, lower in zip(_ROWS_MPS[:-1], _ROWS_MPS[1:], strict=True)
+            for upper, lower in itertools.pairwise(_ROWS_MPS)
         ]
         rows_db = np.array(rows, np.float32)
         # the median over time is what the empty room sounds like; it is followed slowly
-        self._quiet_db = rows_db if self._quiet_db is None else self._quiet_db + 0.05 * np.sign(rows_db - self._quiet_db)
+        self._quiet_db = (
+            rows_db if self._quiet_db is None else self._quiet_db + 0.05 * np.sign(rows_db - self._quiet_db)
+        )
         column = self._column()
         column.rows_db = np.maximum(column.rows_db, rows_db - self._quiet_db)
 

@@ -95,8 +95,9 @@ class VirtualRoom:
         self._channel.process_into(signal, delay_s * self.rate_hz, gain, sound)
         self._frame += frames
         step = 2.0 ** (CONVERTER_BITS - 1)
-        codes = np.clip(np.rint(sound * np.float32(step)), -step, step - 1.0).astype(np.int32)
-        return np.left_shift(codes, 32 - CONVERTER_BITS, dtype=np.int32)
+        codes: NDArray[np.int32] = np.clip(np.rint(sound * np.float32(step)), -step, step - 1.0).astype(np.int32)
+        codes <<= 32 - CONVERTER_BITS
+        return codes
 
     def _strongest_hz(self, signal: NDArray[np.float32]) -> float:
         if not signal.any():

@@ -65,7 +65,7 @@ class MqttOutput:
         host, port: the broker's.
         node: this device's name, letters, digits, `_` and `-`; every topic is below `base/node/`.
         base: first part of our topics.
-        discovery_prefix: Home Assistant's.
+        discovery_prefix: Home Assistant's; None for a home without it.
         version: of this software.
         user, password: None for a broker that asks for none.
         clock: wall-clock time for messages made here.
@@ -83,7 +83,7 @@ class MqttOutput:
         port: int,
         node: str,
         base: str,
-        discovery_prefix: str,
+        discovery_prefix: str | None,
         version: str,
         user: str | None,
         password: str | None,
@@ -92,7 +92,7 @@ class MqttOutput:
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", node):
             raise OutputError(f"node {node!r}: wants 1 to 64 letters, digits, _ or -")
-        for topic in (base, discovery_prefix):
+        for topic in filter(None, (base, discovery_prefix)):
             check_topic(topic)
         try:
             # paho's thread would die of a name that cannot be encoded.
@@ -103,8 +103,8 @@ class MqttOutput:
             raise OutputError(f"broker {host!r}:{port}: is no host and port")
         self._host, self._port, self._user = host, port, user
         self._root = f"{base}/{node}"
-        self._birth_topic = f"{discovery_prefix}/status"
-        self._subscriptions = (f"{self._root}/set/+", self._birth_topic)
+        self._birth_topic = f"{discovery_prefix}/status" if discovery_prefix else None
+        self._subscriptions = tuple(filter(None, (f"{self._root}/set/+", self._birth_topic)))
         self._clock, self._on_command = clock, on_command
 
         self._changed = threading.Condition()  # guards all below
@@ -125,8 +125,9 @@ class MqttOutput:
         # A name that stays the same makes the broker replace a half-open connection at once, last will first. With a
         # new name each time that will would come a keepalive later and leave us offline for all to see.
         self._client = self._make_client(f"{base.replace('/', '-')}-{node}", user, password)
-        topic, payload = discovery_message(node=node, base=base, prefix=discovery_prefix, version=version)
-        self._outbox.put_state(topic, json.dumps(payload).encode())
+        if discovery_prefix:
+            topic, payload = discovery_message(node=node, base=base, prefix=discovery_prefix, version=version)
+            self._outbox.put_state(topic, json.dumps(payload).encode())
         self._outbox.put_state(f"{self._root}/status", encode(Status.ONLINE))
 
     def _make_client(self, client_id: str, user: str | None, password: str | None) -> Client:

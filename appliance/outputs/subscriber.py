@@ -14,21 +14,20 @@ class Subscriber:
     def __init__(
         self, *, host: str, port: int, topics: Sequence[str], on_message: Callable[[str, bytes], None]
     ) -> None:
-        self._topics = tuple(topics)
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.on_connect = self._connected
+
+        def connected(
+            client: Client, _userdata: object, _flags: ConnectFlags, _reason: ReasonCode, _properties: Properties | None
+        ) -> None:
+            client.subscribe([(topic, 1) for topic in topics])
 
         def received(_client: Client, _userdata: object, message: MQTTMessage) -> None:
             on_message(message.topic, bytes(message.payload))
 
+        self._client.on_connect = connected
         self._client.on_message = received
         self._client.connect(host, port)
         self._client.loop_start()
-
-    def _connected(
-        self, client: Client, _userdata: object, _flags: ConnectFlags, _reason: ReasonCode, _properties: Properties
-    ) -> None:
-        client.subscribe([(topic, 1) for topic in self._topics])
 
     def close(self) -> None:
         """Say goodbye and end the network thread."""
