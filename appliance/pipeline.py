@@ -99,6 +99,7 @@ class Pipeline:
         if on == self.emission.on:
             return []
         self.emission = replace(self.emission, on=on)
+        self._carrier.reset()
         return [EmissionChanged(t_s, self.emission, cause)]
 
     def give_up(self, *, t_s: float, cause: str) -> list[Event]:
@@ -109,7 +110,7 @@ class Pipeline:
         if baseband.iq.shape[2] == 0:
             return self._was_blind
         state = self._carrier.process(baseband)
-        if state is CarrierState.JUMPED:
+        if state is CarrierState.UNSTEADY:
             self._settle(now_s)
         return state is CarrierState.MISSING
 

@@ -12,6 +12,9 @@ _SMOOTHING_S = 0.3
 _STEADY_SHARE = 0.25
 """Power of a block's mean over the power around it. Noise alone gives 0.05, a person close by still more than 1."""
 
+_SETTLE_S = 0.5
+"""After a start the tone still has to get from the buffer to the tweeter, fade in and reach the microphones."""
+
 _JUMP = 2.0
 """Change of amplitude between blocks that no echo brings about: the tone or the gain was switched."""
 
@@ -20,7 +23,7 @@ class CarrierState(enum.Enum):
     """What the carrier is doing."""
 
     STEADY = "steady"
-    JUMPED = "jumped"
+    UNSTEADY = "unsteady"
     MISSING = "missing"
 
 
@@ -32,6 +35,7 @@ class CarrierWatch:
 
     def reset(self) -> None:
         """Forget the tone."""
+        self._heard_s = 0.0
         self._steady = 0.0
         self._around = 0.0
         self._amplitude: NDArray[np.float32] | None = None
@@ -47,6 +51,7 @@ class CarrierWatch:
     def process(self, block: BasebandBlock) -> CarrierState:
         """The state at the end of a block of at least one sample."""
         samples = block.iq.shape[2]
+        self._heard_s += samples / block.rate_hz
         mean = block.iq.mean(axis=2)
         amplitude = np.abs(mean)
         share = -math.expm1(-samples / (_SMOOTHING_S * block.rate_hz))
@@ -60,8 +65,8 @@ class CarrierWatch:
         ratio = float(np.sum(amplitude)) / max(float(np.sum(before)), 1e-12)
         if not 1.0 / _JUMP < ratio < _JUMP:
             self._amplitude = amplitude
-            return CarrierState.JUMPED
+            return CarrierState.UNSTEADY
         self._amplitude = (before + share * (amplitude - before)).astype(np.float32)
-        if self._steady <= _STEADY_SHARE * self._around or self._steady <= 0.0:
-            return CarrierState.MISSING
-        return CarrierState.STEADY
+        if self._steady > _STEADY_SHARE * self._around:
+            return CarrierState.STEADY
+        return CarrierState.MISSING if self._heard_s > _SETTLE_S else CarrierState.UNSTEADY

@@ -159,7 +159,7 @@ def _axis(duration_s: float) -> Text:
 
 
 def _short(payload: bytes) -> str:
-    """A payload on one line; numbers and words without JSON's quotes."""
+    """A payload on one line, without JSON's quotes and braces."""
     text = payload.decode("utf-8", "replace")
     try:
         fields = json.loads(text)
@@ -167,4 +167,10 @@ def _short(payload: bytes) -> str:
         return text
     if not isinstance(fields, dict):
         return text
-    return "  ".join(f"{key} {'-' if value is None else value}" for key, value in fields.items())
+    # what it is comes first, when it was comes last and may be cut off
+    order = sorted(fields, key=lambda key: (key != "type", key in ("at", "since", "t_s")))
+    return "  ".join(f"{key} {_word(fields[key])}" for key in order)
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
