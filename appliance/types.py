@@ -72,13 +72,15 @@ class Score:
     """A detector's opinion of one instant.
 
     `probabilities` holds the classes this detector can tell; one that is absent was not judged.
-    `radial_mps` is + towards the array, None where the direction is not clear.
+    `radial_mps` is + towards the array, None where the direction is not clear. `cause` says in words why the
+    detector believes in motion; empty when it does not.
     """
 
     probabilities: Mapping[MotionClass, float]
     radial_mps: float | None
     t_s: float
     source: str
+    cause: str = ""
 
     @property
     def motion(self) -> float:

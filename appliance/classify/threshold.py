@@ -33,7 +33,7 @@ _STATIONARY = 0.25
 _FOLLOW_S = 10.0
 _SPREAD_S = 30.0
 _DOUBT = 3.5
-"""Deviate from which an instant no longer teaches the floor."""
+"""Deviate from which an instant no longer teaches the floor, and has a cause and a direction worth telling."""
 
 _CREEP_DB_PER_S = 0.5
 _CREEP_IN_MOTION_DB_PER_S = 0.1
@@ -165,10 +165,24 @@ class ThresholdDetector:
                 MotionClass.MAJOR: motion * major,
                 MotionClass.MINOR: motion * (1.0 - major),
             },
-            radial_mps=radial_mps if motion >= 0.5 else None,
+            radial_mps=radial_mps if highest >= _DOUBT else None,
             t_s=frame.t_s,
             source=SOURCE,
+            cause=self._cause(frame) if highest >= _DOUBT else "",
         )
+
+    def _cause(self, frame: DopplerFrame) -> str:
+        """The band that stands out most, in words."""
+        ratio = self._ratios.mean(axis=0)
+        band = int(np.argmax(deviate(ratio, self._shape())))
+        return (
+            f"{10.0 * math.log10(ratio[band]):.0f} dB above the quiet room at {self._bands_mps(frame)[band]:+.2f} m/s"
+        )
+
+    def _bands_mps(self, frame: DopplerFrame) -> NDArray[np.float32]:
+        """Velocity in the middle of each band, averaged over carriers."""
+        middle: NDArray[np.float32] = (frame.velocity_mps.mean(axis=0) @ self._bands) / self._bands.sum(axis=0)
+        return middle
 
     def _velocity(self, frame: DopplerFrame) -> tuple[float, float | None]:
         """Mean speed, and radial velocity where one direction prevails, of the last frames' power above the floor."""
@@ -176,7 +190,7 @@ class ThresholdDetector:
         ratio = self._ratios.mean(axis=0)
         believed = deviate(ratio, self._shape() * self._looks_independent) > _BELIEVED
         excess = np.where(believed, ratio - 1.0, 0.0) * self._floor.mean(axis=(0, 1))
-        bands_mps = (frame.velocity_mps.mean(axis=0) @ self._bands) / self._bands.sum(axis=0)
+        bands_mps = self._bands_mps(frame)
         total = float(excess.sum())
         if total <= 0.0:
             return 0.0, None

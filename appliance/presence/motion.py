@@ -35,7 +35,7 @@ class MotionTracker:
                 return []
             self.moving = True
             self._seen(score)
-            return [MotionStarted(score.t_s, self._kind, score.motion, score.radial_mps, score.source)]
+            return [MotionStarted(score.t_s, self._kind, score.motion, score.radial_mps, score.cause)]
         if score.motion >= KEEP_SCORE:
             return self._go_on(score)
         if score.t_s - self._last_seen_s < RELEASE_S:
@@ -59,7 +59,7 @@ class MotionTracker:
         if _kind(score) is self._kind and score.t_s - self._last_said_s < UPDATE_S:
             return []
         self._seen(score)
-        return [MotionUpdated(score.t_s, self._kind, score.motion, score.radial_mps, score.source)]
+        return [MotionUpdated(score.t_s, self._kind, score.motion, score.radial_mps, score.cause)]
 
 
 def _kind(score: Score) -> MotionClass:
