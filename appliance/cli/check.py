@@ -16,8 +16,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="check the configuration and the routines",
         description="Checks both files and prints every fault as file:line:column: key: what is wrong.",
     )
-    parser.add_argument("config", nargs="?", type=Path, default=CONFIG_PATH, metavar="CONFIG", help="%(default)s")
-    parser.add_argument("routines", nargs="?", type=Path, metavar="ROUTINES", help="routines.file of CONFIG")
+    fallback = f"default: {CONFIG_PATH} if it is there, else the built-in defaults"
+    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help=fallback)
+    parser.add_argument("routines", nargs="?", type=Path, metavar="ROUTINES", help="default: routines.file of CONFIG")
     parser.set_defaults(run=check)
 
 
@@ -26,9 +27,10 @@ def check(args: argparse.Namespace) -> int:
     faults: list[ConfigError] = []
     read: list[str] = []
     config: Config | None = None
+    config_path = CONFIG_PATH if args.config is None and CONFIG_PATH.exists() else args.config
     try:
-        config = load_config(args.config)
-        read.append(f"{args.config}: node {config.node}")
+        config = load_config(config_path)
+        read.append(f"{config_path or 'built-in defaults'}: node {config.node}")
     except ConfigError as error:
         faults.append(error)
     routines_path = args.routines or (config.routines.file if config else None)

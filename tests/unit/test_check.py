@@ -81,3 +81,8 @@ def test_routines_that_are_named_and_not_there(run, config, tmp_path):
 def test_without_arguments_the_installed_configuration_is_checked(run, monkeypatch, config, routines):
     monkeypatch.setattr(check, "CONFIG_PATH", config)
     assert run()[1].startswith(f"ok\n{config}: ")
+
+
+def test_without_an_installed_configuration_the_defaults_hold(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(check, "CONFIG_PATH", tmp_path / "none.yaml")
+    assert run() == (0, "ok\nbuilt-in defaults: node pipistrelle\n", "")
