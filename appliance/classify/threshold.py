@@ -113,7 +113,7 @@ class ThresholdDetector:
         ratio = (power / self._floor).mean(axis=(0, 1))
         self._ratios[:-1] = self._ratios[1:]
         self._ratios[-1] = ratio
-        highest = self._highest_deviate(ratio)
+        highest = self._highest_deviate()
         self._follow(power, ratio, highest)
         return self._score(frame, highest)
 
@@ -133,12 +133,16 @@ class ThresholdDetector:
         if self._floor is not None:
             self._learned.clear()
 
-    def _highest_deviate(self, ratio: NDArray[np.float64]) -> float:
-        shape = self._shape()
-        one = deviate(ratio, shape)
-        several = deviate(self._ratios.mean(axis=0), shape * self._looks_independent)
+    def _highest_deviate(self) -> float:
+        one, several = self._deviates()
         root = math.sqrt(len(one))
         return float(max(one.max(), several.max(), one.sum() / root, several.sum() / root))
+
+    def _deviates(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How far each band stands out, [bands]: in the last look, and in the mean of the last looks."""
+        shape = self._shape()
+        one = deviate(self._ratios[-1], shape)
+        return one, deviate(self._ratios.mean(axis=0), shape * self._looks_independent)
 
     def _shape(self) -> NDArray[np.float64]:
         """Shape parameter of each band's ratio: what the window promises, less where the room is less steady."""
@@ -173,11 +177,17 @@ class ThresholdDetector:
 
     def _cause(self, frame: DopplerFrame) -> str:
         """The band that stands out most, in words."""
-        ratio = self._ratios.mean(axis=0)
-        band = int(np.argmax(deviate(ratio, self._shape())))
-        return (
-            f"{10.0 * math.log10(ratio[band]):.0f} dB above the quiet room at {self._bands_mps(frame)[band]:+.2f} m/s"
-        )
+        ratio, deviates = self._clearer_looks()
+        band = int(np.argmax(deviates))
+        level_db = 10.0 * math.log10(ratio[band])
+        return f"{level_db:.0f} dB above the quiet room at {self._bands_mps(frame)[band]:+.2f} m/s"
+
+    def _clearer_looks(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Ratio and deviate of each band in the last look or in the mean of the last looks, whichever stands out."""
+        one, several = self._deviates()
+        if one.max() > several.max():
+            return self._ratios[-1], one
+        return self._ratios.mean(axis=0), several
 
     def _bands_mps(self, frame: DopplerFrame) -> NDArray[np.float32]:
         """Velocity in the middle of each band, averaged over carriers."""
@@ -187,9 +197,8 @@ class ThresholdDetector:
     def _velocity(self, frame: DopplerFrame) -> tuple[float, float | None]:
         """Mean speed, and radial velocity where one direction prevails, of the last frames' power above the floor."""
         assert self._floor is not None
-        ratio = self._ratios.mean(axis=0)
-        believed = deviate(ratio, self._shape() * self._looks_independent) > _BELIEVED
-        excess = np.where(believed, ratio - 1.0, 0.0) * self._floor.mean(axis=(0, 1))
+        ratio, deviates = self._clearer_looks()
+        excess = np.where(deviates > _BELIEVED, ratio - 1.0, 0.0) * self._floor.mean(axis=(0, 1))
         bands_mps = self._bands_mps(frame)
         total = float(excess.sum())
         if total <= 0.0:

@@ -257,21 +257,29 @@ class Topic:
     name: str
     retained: bool
     models: tuple[type[Message], ...]
-    payload: str
     meaning: str
     qos: Literal[0, 1] = 1
+
+    @property
+    def payload(self) -> str:
+        """The payload in the words of the README: the keys that all models of this topic have."""
+        if not self.models:
+            return " or ".join(f"`{status}`" for status in Status)
+        shared = [key for key in self.models[0].model_fields if all(key in model.model_fields for model in self.models)]
+        evidence = " and the event's evidence" if len(self.models) > 1 else ""
+        return f"JSON: {', '.join(f'`{key}`' for key in shared)}{evidence}"
 
 
 TOPICS: Mapping[str, Topic] = MappingProxyType(
     {
         topic.name: topic
         for topic in (
-            Topic("status", True, (), "`online` or `offline`", "Availability; also the last will"),
-            Topic("presence", True, (PresenceState,), "JSON", "`unknown`, `vacant` or `occupied`, and since when"),
-            Topic("motion", True, (MotionState,), "JSON", "Motion, its kind and the velocity, + towards the array"),
-            Topic("event", False, _EVENT_MODELS, "JSON", "One message for each event, with its evidence"),
-            Topic("health", True, (HealthState,), "JSON", "Faults, lost frames, uptime, version, counts"),
-            Topic("error", False, (ErrorMessage,), "JSON", "A command that was refused, and why"),
+            Topic("status", True, (), "Availability; also the last will"),
+            Topic("presence", True, (PresenceState,), "`unknown`, `vacant` or `occupied`, and since when"),
+            Topic("motion", True, (MotionState,), "Motion, its kind and the velocity, + towards the array"),
+            Topic("event", False, _EVENT_MODELS, "One message for each event, with its evidence"),
+            Topic("health", True, (HealthState,), "Faults, lost frames, uptime, version, counts"),
+            Topic("error", False, (ErrorMessage,), "A command that was refused, and why"),
         )
     }
 )
