@@ -17,24 +17,26 @@ from appliance.types import MotionClass, Presence
 
 MAX_FOR_S = 366 * 86_400.0
 
-_DURATION = re.compile(r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-5][0-9])")
+_DURATION = re.compile(r"([0-9]{1,4}):([0-5]?[0-9]):([0-5][0-9])")
 _TIME_OF_DAY = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 
 
 def _duration_s(found: Any) -> float:
-    """Seconds of a number, of "HH:MM:SS" or "MM:SS", or of a mapping of hours, minutes and seconds."""
+    """Seconds of a number, of "HH:MM:SS", or of a mapping of hours, minutes and seconds.
+
+    Two parts are refused: Home Assistant reads "1:30" as hours and minutes, most people as minutes and seconds.
+    """
     total_s = -1.0
     if isinstance(found, str) and (match := _DURATION.fullmatch(found)):
-        hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        if match[1] is None or minutes < 60:
-            total_s = hours * 3600.0 + minutes * 60.0 + seconds
+        hours, minutes, seconds = (int(part) for part in match.groups())
+        total_s = hours * 3600.0 + minutes * 60.0 + seconds
     elif isinstance(found, dict):
         if found and found.keys() <= _UNITS_S.keys() and all(_is_amount(amount) for amount in found.values()):
             total_s = sum(amount * _UNITS_S[unit] for unit, amount in found.items())
     elif _is_amount(found):
         total_s = float(found)
     if not 0.0 <= total_s <= MAX_FOR_S:
-        message = 'must be seconds, "HH:MM:SS", "MM:SS" or a mapping of hours, minutes and seconds, from 0 to 366 days'
+        message = 'must be seconds, "HH:MM:SS" or a mapping of hours, minutes and seconds, from 0 to 366 days'
         raise PydanticCustomError("plain", message)
     return total_s
 

@@ -128,7 +128,7 @@ CONFIG_FAULTS = [
 RULE = "- id: a\n  triggers:\n    - %s\n  actions:\n    - %s\n"
 MOTION = "trigger: motion"
 PUBLISH = "{action: mqtt.publish, topic: t, payload: p}"
-FOR = 'must be seconds, "HH:MM:SS", "MM:SS" or a mapping of hours, minutes and seconds, from 0 to 366 days'
+FOR = 'must be seconds, "HH:MM:SS" or a mapping of hours, minutes and seconds, from 0 to 366 days'
 ROUTINE_FAULTS = [
     ("id: a\n", "1:1: file: must be a list of routines, not a mapping"),
     ("- a\n", "1:3: routines[0]: must be a mapping of keys"),
