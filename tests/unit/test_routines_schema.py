@@ -88,7 +88,8 @@ def test_durations(load, written, seconds):
 
 @pytest.mark.parametrize(
     "written",
-    ["-1", "-0:00:01", "1:30", "00:05", "90:00", "1:60", "1:60:00", ".nan", ".inf", "true", "null", "soon", "{}", "{days: 1}", "{seconds: -1}",
+    ["-1", "-0:00:01", "1:30", "00:05", "90:00",
+     "1:60", "1:60:00", ".nan", ".inf", "true", "null", "soon", "{}", "{days: 1}", "{seconds: -1}",
      "{seconds: true}", "31622401", "{hours: 8784, seconds: 1}", "[1]", "1:2:3:4", "1" * 400, '"1:30\\n"', "٣:٣٠"],
 )  # fmt: skip
 def test_durations_that_are_none(load, written):
