@@ -18,6 +18,12 @@ _SETTLE_S = 0.5
 _JUMP = 2.0
 """Change of amplitude between blocks that no echo brings about: the tone or the gain was switched."""
 
+_BREAK = 4.0
+"""The same within a block, from sample to sample, where noise and a person close by count as well."""
+
+_CLEAR_SHARE = 100.0
+"""The tone's power over the power around it from which single samples are worth looking at."""
+
 
 class CarrierState(enum.Enum):
     """What the carrier is doing."""
@@ -35,10 +41,15 @@ class CarrierWatch:
 
     def reset(self) -> None:
         """Forget the tone."""
+        self._begin_anew()
+        self._amplitude: NDArray[np.float32] | None = None
+
+    def _begin_anew(self) -> None:
+        """Judge by what comes from now on: a strong tone that is gone would count for seconds."""
+        self._state = CarrierState.UNSTEADY
         self._heard_s = 0.0
         self._steady = 0.0
         self._around = 0.0
-        self._amplitude: NDArray[np.float32] | None = None
 
     @property
     def level_dbfs(self) -> NDArray[np.float32]:
@@ -51,22 +62,34 @@ class CarrierWatch:
     def process(self, block: BasebandBlock) -> CarrierState:
         """The state at the end of a block of at least one sample."""
         samples = block.iq.shape[2]
-        self._heard_s += samples / block.rate_hz
+        share = -math.expm1(-samples / (_SMOOTHING_S * block.rate_hz))
         mean = block.iq.mean(axis=2)
         amplitude = np.abs(mean)
-        share = -math.expm1(-samples / (_SMOOTHING_S * block.rate_hz))
-        steady = float(np.mean(amplitude**2))
-        around = float(np.mean(np.abs(block.iq - mean[..., None]) ** 2))
-        self._steady += share * (steady - self._steady)
-        self._around += share * (around - self._around)
-        if self._amplitude is None:
-            self._amplitude = amplitude
         before = self._amplitude
-        ratio = float(np.sum(amplitude)) / max(float(np.sum(before)), 1e-12)
-        if not 1.0 / _JUMP < ratio < _JUMP:
+        if before is None or self._state is not CarrierState.STEADY:
             self._amplitude = amplitude
-            return CarrierState.UNSTEADY
-        self._amplitude = (before + share * (amplitude - before)).astype(np.float32)
+        elif self._jumps(block, amplitude, before):
+            self._amplitude = amplitude
+            self._begin_anew()
+            return self._state
+        else:
+            self._amplitude = (before + share * (amplitude - before)).astype(np.float32)
+        self._heard_s += samples / block.rate_hz
+        self._steady += share * (float(np.mean(amplitude**2)) - self._steady)
+        self._around += share * (float(np.mean(np.abs(block.iq - mean[..., None]) ** 2)) - self._around)
         if self._steady > _STEADY_SHARE * self._around:
-            return CarrierState.STEADY
-        return CarrierState.MISSING if self._heard_s > _SETTLE_S else CarrierState.UNSTEADY
+            self._state = CarrierState.STEADY
+        else:
+            self._state = CarrierState.MISSING if self._heard_s > _SETTLE_S else CarrierState.UNSTEADY
+        return self._state
+
+    def _jumps(self, block: BasebandBlock, amplitude: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
+        """Whether the tone changes more than any echo could make it."""
+        usual = max(float(np.mean(before)), 1e-12)
+        if not 1.0 / _JUMP < float(np.mean(amplitude)) / usual < _JUMP:
+            return True
+        if self._steady < _CLEAR_SHARE * self._around:
+            return False
+        # a tone that breaks off near a block's end hardly changes the block's mean, but looks like motion of any speed
+        level = np.abs(block.iq).mean(axis=(0, 1)) / usual
+        return float(level.min()) < 1.0 / _BREAK or float(level.max()) > _BREAK

@@ -3,7 +3,7 @@
 Rules
 - Unknown is where everything begins and where a room that cannot be sensed returns to. It never means vacant.
 - Motion that lasts `CONFIRM_S` makes a room occupied from any state.
-- A room becomes vacant only after `hold_s` of sensing without motion.
+- A room becomes vacant only after `hold_s` of sensing without motion; a gap between scores is not sensing.
 - Each state and stimulus has exactly one entry; one that is missing is a fault of the program and raises.
 """
 
@@ -14,6 +14,9 @@ from appliance.types import Presence, Score
 
 CONFIRM_S = 0.1
 """Motion shorter than this is an event, but no evidence of a person."""
+
+_GAP_S = 0.1
+"""Scores come every 27 ms; between two that are further apart nobody listened."""
 
 
 class Stimulus(enum.Enum):
@@ -47,12 +50,14 @@ class PresenceMachine:
         self._forget()
 
     def _forget(self) -> None:
+        self._last_s: float | None = None
         self._quiet_since_s: float | None = None
         self._moving_since_s: float | None = None
         self._highest_score = 0.0
 
     def process(self, score: Score, *, moving: bool) -> list[PresenceChanged]:
         """The change that one score brings about, if any."""
+        self._leave_out_gap(score.t_s)
         if moving:
             return self._motion(score)
         self._moving_since_s = None
@@ -64,6 +69,15 @@ class PresenceMachine:
             return []
         cause = f"no motion for {self.hold_s:g} s"
         return self._apply(Stimulus.HELD_OUT, score.t_s, confidence=1.0 - self._highest_score, cause=cause)
+
+    def _leave_out_gap(self, now_s: float) -> None:
+        gap_s = 0.0 if self._last_s is None else now_s - self._last_s
+        self._last_s = now_s
+        if gap_s <= _GAP_S:
+            return
+        self._moving_since_s = None
+        if self._quiet_since_s is not None:
+            self._quiet_since_s += gap_s
 
     def _motion(self, score: Score) -> list[PresenceChanged]:
         self._quiet_since_s = None
