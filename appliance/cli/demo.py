@@ -71,8 +71,8 @@ def demo(args: argparse.Namespace) -> int:
     """Run the visit; 1 if nobody was noticed."""
     logging.getLogger().setLevel(logging.ERROR)  # the picture says it all
     scene = visit()
-    stage = _Stage(scene)
     console = Console(record=args.picture is not None, width=WIDTH if args.picture else None)
+    stage = _Stage(scene, width=min(WIDTH, console.width))
     with tempfile.TemporaryDirectory(prefix="pipistrelle-demo-") as name, PrivateBroker(Path(name)) as broker:
         topics = [f"pipistrelle/{_NODE}/{topic}" for topic in ("status", "presence", "motion", "event")]
         subscriber = Subscriber(host=broker.host, port=broker.port, topics=[*topics, _LIGHT], on_message=stage.message)
@@ -81,7 +81,7 @@ def demo(args: argparse.Namespace) -> int:
             source = open_source(config, f"room:{scene.name}", fast=args.fast)
             service = Service(config, source, clock=StreamClock() if args.fast else WallClock(), observe=stage.observe)
             asyncio.run(_play(service, stage, console))
-    console.print(stage.summary(fast=args.fast))
+    console.print("", stage.summary(fast=args.fast))
     if args.picture:
         args.picture.write_text(console.export_svg(title="pipistrelle demo", code_format=_SVG), encoding="utf-8")
     return 0 if stage.occupied_s is not None else 1
@@ -107,9 +107,9 @@ async def _play(service: Service, stage: "_Stage", console: Console) -> None:
 class _Stage:
     """What is seen of the visit: by the pipeline's observer, by a subscriber, and by those who wrote the script."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, *, width: int) -> None:
         self._lock = threading.Lock()  # the pipeline's and the subscriber's threads write, the drawing one reads
-        self._timeline = Timeline(title="a visit to a virtual room", duration_s=scene.duration_s)
+        self._timeline = Timeline(title="a visit to a virtual room", duration_s=scene.duration_s, width=width)
         inside = scene.inside_s()
         assert inside is not None
         self._entered_s, self._left_s = inside

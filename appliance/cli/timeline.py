@@ -14,8 +14,10 @@ from rich.text import Text
 
 from appliance.types import DopplerFrame, Presence
 
-COLUMNS = 96
-WIDTH = COLUMNS + 16
+WIDTH = 112
+_BESIDE_COLUMNS = 16
+"""Of the width, what labels and frame take."""
+
 _ROWS_MPS = (2.0, 1.5, 1.1, 0.8, 0.5, 0.25, 0.1, -0.1, -0.25, -0.5, -0.8, -1.1, -1.5, -2.0)
 """Edges of the strip's rows; the one in the middle holds what stands still and is drawn as a line."""
 
@@ -42,10 +44,12 @@ class Timeline:
     Args:
         title: above the picture.
         duration_s: what the whole width stands for.
+        width: of the picture, in characters.
     """
 
     title: str
     duration_s: float
+    width: int = WIDTH
     now_s: float = 0.0
     moving: bool = False
     presence: Presence = Presence.UNKNOWN
@@ -54,6 +58,11 @@ class Timeline:
     _columns: dict[int, _Column] = field(default_factory=dict)
     _quiet_db: NDArray[np.float32] | None = None
     _messages: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=_MESSAGES))
+
+    @property
+    def _count(self) -> int:
+        """Columns of the strip."""
+        return max(20, self.width - _BESIDE_COLUMNS)
 
     def hear(self, frame: DopplerFrame) -> None:
         """Take a frame into the strip."""
@@ -84,7 +93,7 @@ class Timeline:
         self._messages.append((self.now_s, topic, _short(payload)))
 
     def _column(self) -> _Column:
-        index = min(COLUMNS - 1, int(self.now_s / self.duration_s * COLUMNS))
+        index = min(self._count - 1, int(self.now_s / self.duration_s * self._count))
         if index not in self._columns:
             self._columns[index] = _Column(np.full(len(_ROWS_MPS) - 1, -99.0, np.float32))
         return self._columns[index]
@@ -101,19 +110,19 @@ class Timeline:
             "   light ",
             ("ON", "bold black on bright_yellow") if self.light else ("off", "grey62"),
         )
-        picture = Group(now, Text(), *self._strip(), *self._bars(), _axis(self.duration_s), Text(), self._table())
-        return Panel(picture, title=self.title, width=WIDTH, border_style="grey42")
+        picture = Group(now, Text(), *self._strip(), *self._bars(), self._axis(), Text(), self._table())
+        return Panel(picture, title=self.title, width=self.width, border_style="grey42")
 
     def _strip(self) -> list[Text]:
         middle = len(_ROWS_MPS) // 2 - 1
-        lines = []
+        lines = [Text(" " * 11 + "radial velocity, + towards the array", "grey62")]
         for row in range(len(_ROWS_MPS) - 1):
-            label = f"{_ROWS_MPS[row if row <= middle else row + 1]:+.1f} m/s " if row != middle else "towards ▲ "
             if row == middle:
-                lines.append(Text(" away ▼ 0 ".rjust(11), "grey62").append("─" * COLUMNS, "grey30"))
+                lines.append(Text("still ".rjust(11), "grey62").append("─" * self._count, "grey30"))
                 continue
-            line = Text(label.rjust(11), "grey62")
-            for index in range(COLUMNS):
+            outer_mps = _ROWS_MPS[row if row < middle else row + 1]
+            line = Text(f"{outer_mps:+.2g} m/s ".rjust(11), "grey62")
+            for index in range(self._count):
                 line.append(*self._cell(index, row))
             lines.append(line)
         return lines
@@ -128,7 +137,7 @@ class Timeline:
     def _bars(self) -> list[Text]:
         lines = [Text("motion ".rjust(11), "grey62"), Text("presence ".rjust(11), "grey62")]
         lines.append(Text("light ".rjust(11), "grey62"))
-        for index in range(COLUMNS):
+        for index in range(self._count):
             column = self._columns.get(index)
             if column is None:
                 continue
@@ -137,25 +146,24 @@ class Timeline:
             lines[2].append("▆" if column.light else "·", "bright_yellow" if column.light else "grey30")
         return [Text(), *lines]
 
+    def _axis(self) -> Text:
+        line = [" "] * (self._count + 4)
+        for second in range(0, int(self.duration_s), 5):
+            label = f"{second} s" if second == 0 else str(second)
+            at = round(second / self.duration_s * self._count)
+            line[at : at + len(label)] = label
+        return Text(" " * 11 + "".join(line[: self._count]), "grey62")
+
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 1), show_header=False, title_justify="left")
         table.title = Text("as an MQTT subscriber sees it", "grey62")
         table.add_column(justify="right", style="grey62", width=7)
         table.add_column(style="cyan", no_wrap=True, width=25)
-        table.add_column(no_wrap=True, overflow="ellipsis", width=COLUMNS - 26)
+        table.add_column(no_wrap=True, overflow="ellipsis", width=max(10, self._count - 26))
         rows = [(f"{t_s:.1f} s", topic, words) for t_s, topic, words in self._messages]
         for row in rows + [("", "", "")] * (_MESSAGES - len(rows)):
             table.add_row(*row)
         return table
-
-
-def _axis(duration_s: float) -> Text:
-    line = [" "] * (COLUMNS + 1)
-    for second in range(0, int(duration_s), 5):
-        label = f"{second} s" if second == 0 else str(second)
-        at = round(second / duration_s * COLUMNS)
-        line[at : at + len(label)] = label
-    return Text(" " * 11 + "".join(line[:COLUMNS]), "grey62")
 
 
 def _short(payload: bytes) -> str:

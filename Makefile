@@ -1,0 +1,51 @@
+# Everything sets itself up: `make demo` and `make test` work on a bare Debian 12.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+SOURCES := $(wildcard appliance/dsp/csrc/*)
+
+.PHONY: help setup demo test test-all check format benchmark picture clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY)  ## a virtual environment with everything in it
+
+# Debian's packages are looked at only when the environment is made: later runs start at once.
+$(READY): pyproject.toml $(SOURCES)
+	@PYTHON=$(PYTHON) sh .ci/packages
+	@test -x $(BIN)/python || { echo "making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing Python packages and compiling the signal path (a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## a scripted visit to a virtual room; FAST=1 runs it as fast as it can be heard
+	@$(BIN)/pipistrelle demo $(if $(FAST),--fast)
+
+test: $(READY)  ## all tests but the slow ones
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-all: $(READY)  ## the slow ones too
+	$(BIN)/python -m pytest -n auto
+
+check: $(READY)  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## put the code into the house's form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmark: $(READY)  ## what the signal path costs, beside what one would use instead
+	$(BIN)/python tests/benchmarks/bench_signal_path.py
+
+picture: $(READY)  ## the demonstration's picture for the README
+	$(BIN)/pipistrelle demo --picture appliance/cli/demo.svg
+
+clean:  ## remove what was built
+	rm -rf $(VENV) build dist *.egg-info appliance/dsp/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
