@@ -91,7 +91,8 @@ class Propagation:
             delay_s, gain = self._echoes(person.positions(t_s), absorption_db_per_m)
             delays.append(delay_s)
             gains.append(gain)
-        return np.concatenate(delays, axis=1), np.concatenate(gains, axis=1).astype(np.float32)
+        # "C": gains that stand still have strides of 0, which concatenation alone would turn into another order
+        return np.concatenate(delays, axis=1), np.concatenate(gains, axis=1).astype(np.float32, order="C")
 
     def _echoes(
         self, places: NDArray[np.float64], absorption_db_per_m: float
