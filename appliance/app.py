@@ -15,7 +15,7 @@ from appliance import __version__
 from appliance.config.load import load_routines
 from appliance.config.schema import AudioConfig, Config
 from appliance.emission.player import EmissionPlayer
-from appliance.errors import DeviceLost, PublishRejected
+from appliance.errors import ApplianceError, DeviceLost, PublishRejected
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event
 from appliance.hardware.alsa import AlsaAudio, find_device
@@ -165,9 +165,10 @@ def make_pipeline(config: Config, source: Source) -> Pipeline:
 class Service:
     """Listens, decides, tells the broker and runs routines, until the source ends or `stop` is called.
 
+    It is made before the card is opened, so that the owner's faults come first and nothing starts because of them.
+
     Args:
         config: as loaded.
-        source: where audio comes from; closed at the end.
         clock: wall-clock time for messages and routines.
         observe: gets each step with its stream time, in the thinking thread.
 
@@ -179,15 +180,13 @@ class Service:
     def __init__(
         self,
         config: Config,
-        source: Source,
         *,
         clock: Clock,
         observe: Callable[[Step, float], None] = lambda _step, _t_s: None,
     ) -> None:
+        self._config = config
         self._clock = clock
         self._observe = observe
-        self._source = source
-        self._pipeline = make_pipeline(config, source)
         self._notifier = Notifier(os.environ)
         self._health = HealthMonitor(notifier=self._notifier, version=__version__, monotonic_s=time.monotonic)
         self._output = self._make_output(config)
@@ -196,16 +195,10 @@ class Service:
         self._actions = ActionRunner(
             publish=self._publish, commands=config.routines.commands, on_error=self._routine_failed
         )
-        self._audio = AudioLoop(
-            audio=source.audio,
-            pipeline=self._pipeline,
-            player=make_player(config, source.audio),
-            deliver=self._deliver,
-            live=source.live,
-        )
         self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | None] = asyncio.Queue()
         self._delivered_s = 0.0
         self._last_s = 0.0
+        self._stopping = False
 
     def _make_output(self, config: Config) -> MqttOutput | None:
         mqtt = config.mqtt
@@ -224,13 +217,28 @@ class Service:
             on_command=self._command,
         )
 
-    async def run(self) -> None:
-        """Serve.
+    async def run(self, source: Source) -> None:
+        """Serve; the source is closed at the end, whatever comes.
 
         Raises:
             DeviceLost: the card went away; it was said on MQTT before.
             SourceError: the recording is damaged.
         """
+        try:
+            self._source = source
+            self._pipeline = make_pipeline(self._config, source)
+            self._audio = AudioLoop(
+                audio=source.audio,
+                pipeline=self._pipeline,
+                player=make_player(self._config, source.audio),
+                deliver=self._deliver,
+                live=source.live,
+            )
+            await self._serve()
+        finally:
+            source.audio.close()
+
+    async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         for stop_signal in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(stop_signal, self.stop)
@@ -250,14 +258,21 @@ class Service:
                     self._deliveries.put_nowait(None)
                     await deliver
                     beat.cancel()
-        except* DeviceLost as lost:
-            raise lost.exceptions[0] from None
+        except BaseExceptionGroup as group:
+            # The task group wraps what ended it; `except*` would wrap it again.
+            known, unknown = group.split(ApplianceError)
+            if known is None or unknown is not None:
+                raise
+            raise known.exceptions[0] from None
         finally:
             if self._output:
                 await asyncio.to_thread(self._output.close)
 
     def stop(self) -> None:
-        """Fade out and end."""
+        """Fade out and end; asking again changes nothing."""
+        if self._stopping:
+            return
+        self._stopping = True
         _log.info("stopping")
         self._health.stopping()
         self._audio.stop()

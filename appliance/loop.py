@@ -89,12 +89,14 @@ class AudioLoop:
             drained = 0
             while drained < _DRAIN_BLOCKS and (block := self._audio.read()) is not None:
                 self._offer(block)
+                # Looked at once a block: a tone that still plays must not count as drained.
+                stopping = self._stopping.is_set()
                 if self._player is None:
-                    drained += _DRAIN_BLOCKS if self._stopping.is_set() else 0
+                    drained += _DRAIN_BLOCKS if stopping else 0
                     continue
-                self._player.follow(replace(self._wanted, on=False) if self._stopping.is_set() else self._wanted)
+                self._player.follow(replace(self._wanted, on=False) if stopping else self._wanted)
                 self._audio.write(self._player.process(len(block.samples)))
-                drained += self._stopping.is_set() and self._player.settled
+                drained += stopping and self._player.settled
         finally:
             self._put(None)
             self._audio.close()

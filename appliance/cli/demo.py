@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 
-from appliance.app import Service, StreamClock, WallClock, open_source
+from appliance.app import Service, Source, StreamClock, WallClock, open_source
 from appliance.cli.broker import PrivateBroker
 from appliance.cli.timeline import WIDTH, Timeline
 from appliance.config.load import load_config
@@ -78,9 +78,9 @@ def demo(args: argparse.Namespace) -> int:
         subscriber = Subscriber(host=broker.host, port=broker.port, topics=[*topics, _LIGHT], on_message=stage.message)
         with contextlib.closing(subscriber):
             config = load_config(_write_files(Path(name), broker))
+            service = Service(config, clock=StreamClock() if args.fast else WallClock(), observe=stage.observe)
             source = open_source(config, f"room:{scene.name}", fast=args.fast)
-            service = Service(config, source, clock=StreamClock() if args.fast else WallClock(), observe=stage.observe)
-            asyncio.run(_play(service, stage, console))
+            asyncio.run(_play(service, source, stage, console))
     console.print("", stage.summary(fast=args.fast))
     if args.picture:
         args.picture.write_text(console.export_svg(title="pipistrelle demo", code_format=_SVG), encoding="utf-8")
@@ -94,10 +94,10 @@ def _write_files(folder: Path, broker: PrivateBroker) -> Path:
     return path
 
 
-async def _play(service: Service, stage: "_Stage", console: Console) -> None:
+async def _play(service: Service, source: Source, stage: "_Stage", console: Console) -> None:
     """Run the service and draw what happens."""
     with Live(stage.picture(), console=console, auto_refresh=False) as live:
-        serving = asyncio.create_task(service.run())
+        serving = asyncio.create_task(service.run(source))
         while not serving.done():
             await asyncio.wait([serving], timeout=_REFRESH_S)
             live.update(stage.picture(), refresh=True)

@@ -61,14 +61,10 @@ def config_path(args: argparse.Namespace) -> Path | None:
 def run(args: argparse.Namespace) -> int:
     """Serve until the end."""
     config = load_config(config_path(args))
+    service = Service(config, clock=WallClock())
     source = open_source(config, args.source)
-    try:
-        service = Service(config, source, clock=WallClock())
-    except BaseException:
-        source.audio.close()
-        raise
     audio = source.audio
     carriers = ", ".join(f"{carrier / 1000:g} kHz" for carrier in source.carriers_hz)
     _log.info("%s: %d microphones at %d Hz, listening at %s", audio.name, audio.mics, audio.rate_hz, carriers)
-    asyncio.run(service.run())
+    asyncio.run(service.run(source))
     return 0

@@ -1,0 +1,292 @@
+"""The composition root: what is opened, what is said before the end, and what the end looks like outside."""
+
+import asyncio
+import itertools
+import logging
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+import soundfile
+from support.audio import DEADLINE_S, RATE_HZ, FakeAudio, block
+
+from appliance.app import Service, Source, StreamClock, WallClock, make_player, open_source
+from appliance.cli.main import main
+from appliance.config.schema import Config
+from appliance.dsp.tone import ToneSynthesiser
+from appliance.errors import ConfigError, DeviceLost, DeviceNotFound, HardwareError, SourceError
+from appliance.events import MotionStarted, PresenceChanged
+from appliance.hardware.paced import Paced
+from appliance.hardware.room import VirtualRoom
+from appliance.hardware.wav import WavAudio
+from appliance.outputs.outbox import OutputCounts
+from appliance.outputs.payloads import encode
+from appliance.types import Presence
+
+QUIET = {"mqtt": {"enabled": False}}
+CARRIER_HZ = 40_000.0
+LOST = "fake: lost while recording: No such device; check its plug and power"
+
+
+def config(**sections):
+    return Config.model_validate(QUIET | sections)
+
+
+def heard(seconds, *, mover=None, seed=0):
+    """Blocks of a steady tone with a converter's noise; from `mover` s on an echo comes towards the microphone."""
+    random = np.random.default_rng(seed)
+    for number in range(round(seconds * 100)):
+        t_s = (number * 1920 + np.arange(1920)) / RATE_HZ
+        sound = 0.1 * np.sin(2 * np.pi * CARRIER_HZ * t_s) + 1e-6 * random.standard_normal(1920)
+        if mover is not None and number >= mover * 100:
+            sound += 0.01 * np.sin(2 * np.pi * (CARRIER_HZ + 230.0) * t_s)
+        samples = np.round(sound * 2.0**31).astype(np.int32)[:, None]
+        yield block(number * 1920, samples=samples)
+
+
+def lost_after(blocks):
+    yield from blocks
+    raise DeviceLost(LOST)
+
+
+class FakeBroker:
+    """In the place of `MqttOutput`: keeps what would go out, in order."""
+
+    def __init__(self, **settings):
+        self.settings = settings
+        self.said = []
+
+    def start(self):
+        self.said.append(("start", b""))
+
+    def close(self):
+        self.said.append(("close", b""))
+
+    def publish_state(self, name, state):
+        self.said.append((name, encode(state)))
+
+    def publish_event(self, event):
+        self.said.append(("event", encode(event)))
+
+    def counts(self):
+        return OutputCounts(0, 0, 0, 0)
+
+    def last(self, name):
+        return [payload for said, payload in self.said if said == name][-1]
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    made = []
+
+    def make(**settings):
+        made.append(FakeBroker(**settings))
+        return made[-1]
+
+    monkeypatch.setattr("appliance.app.MqttOutput", make)
+    return made
+
+
+def serve(service, audio, *, live=False):
+    async def bounded():
+        async with asyncio.timeout(DEADLINE_S):
+            await service.run(Source(audio, (CARRIER_HZ,), live=live))
+
+    asyncio.run(bounded())
+
+
+# What is opened
+
+
+@pytest.mark.parametrize(("fast", "kind"), [(True, VirtualRoom), (False, Paced)])
+def test_a_room_is_paced_unless_it_is_to_be_fast(fast, kind):
+    source = open_source(config(), "room:empty", fast=fast)
+    assert type(source.audio) is kind
+    assert source.live is not fast
+    assert source.carriers_hz == (CARRIER_HZ,)
+    assert (source.audio.mics, source.audio.outputs, source.audio.rate_hz) == (4, 1, RATE_HZ)
+
+
+@pytest.mark.parametrize(("mics", "block_ms"), [(1, 5), (8, 50)])
+def test_a_room_has_the_shape_the_configuration_wants(mics, block_ms):
+    source = open_source(config(audio={"mics": mics, "block_ms": block_ms}), "room:empty", fast=True)
+    taken = source.audio.read()
+    assert taken.samples.shape == (RATE_HZ * block_ms // 1000, mics)
+
+
+def test_an_unknown_scene_names_those_there_are():
+    with pytest.raises(SourceError, match="room:party: no such scene; there are empty, visit"):
+        open_source(config(), "room:party")
+
+
+def test_a_room_refuses_a_rate_it_cannot_run_at():
+    with pytest.raises(SourceError, match=r"192000 Hz; set audio\.rate_hz"):
+        open_source(config(audio={"rate_hz": 96_000}), "room:empty")
+
+
+def recording(folder, carrier_hz=33_000.0):
+    tone = 0.1 * np.sin(2 * np.pi * carrier_hz * np.arange(2 * RATE_HZ) / RATE_HZ)
+    soundfile.write(folder / "a.wav", np.stack([tone, tone], axis=1), RATE_HZ, subtype="PCM_24")
+    return folder / "a.wav"
+
+
+@pytest.mark.parametrize(("fast", "kind"), [(True, WavAudio), (False, Paced)])
+def test_a_recording_brings_its_own_carriers(tmp_path, fast, kind):
+    source = open_source(config(), str(recording(tmp_path)), fast=fast)
+    assert type(source.audio) is kind
+    assert source.carriers_hz == pytest.approx((33_000.0,), abs=1.0)
+    assert source.live is not fast
+    assert make_player(config(), source.audio) is None
+    source.audio.close()
+
+
+def test_what_is_neither_card_nor_room_nor_recording_is_named():
+    with pytest.raises(SourceError, match="nowhere"):
+        open_source(config(), "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("audio", "error", "words"),
+    [
+        ({"capture": "hw:CARD=Nowhere"}, DeviceNotFound, "hw:CARD=Nowhere: no such sound card"),
+        ({"capture": "some_pcm"}, HardwareError, "some_pcm: .*how many mics"),
+        ({"capture": "no_such_pcm", "mics": 4}, DeviceNotFound, "no_such_pcm: no such sound card"),
+    ],
+)
+def test_a_card_that_is_not_there_is_named(audio, error, words):
+    with pytest.raises(error, match=words):
+        open_source(config(audio=audio), "alsa")
+
+
+# Time
+
+
+def test_the_streams_clock_moves_with_the_stream_only():
+    clock = StreamClock()
+    began = clock.now()
+    assert clock.now() == began
+    clock.follow(90.5)
+    assert clock.now() - began == timedelta(seconds=90.5)
+    assert began.tzinfo is UTC
+
+
+def test_the_wall_clock_is_the_computers_whatever_the_stream_says():
+    clock = WallClock()
+    clock.follow(1e9)
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=60)
+
+
+# The service
+
+
+def test_motion_goes_from_samples_to_the_broker(broker):
+    service = Service(Config(), clock=StreamClock())
+    audio = FakeAudio(heard(8.0, mover=5.0))
+    serve(service, audio)
+    types = [payload.split(b'"type":"')[1].split(b'"')[0] for name, payload in broker[0].said if name == "event"]
+    assert types == [b"motion_started", b"presence_changed"]
+    assert b'"occupied"' in broker[0].last("presence")
+    assert next(name for name, _ in broker[0].said) == "start"
+    assert broker[0].said[-1] == ("close", b"")
+    assert audio.closed
+
+
+def test_a_lost_card_is_said_with_all_that_ends_by_it(broker):
+    service = Service(Config(), clock=StreamClock())
+    audio = FakeAudio(lost_after(heard(8.0, mover=5.0)))
+    with pytest.raises(DeviceLost) as lost:
+        serve(service, audio)
+    assert str(lost.value) == LOST
+    said = broker[0].said
+    assert b'"unknown"' in broker[0].last("presence")
+    assert b"device lost" in broker[0].last("presence")
+    assert b"null" in broker[0].last("motion")
+    assert b'"failed"' in broker[0].last("health")
+    assert b"device_lost" in broker[0].last("health")
+    types = [payload.split(b'"type":"')[1].split(b'"')[0] for name, payload in said if name == "event"]
+    assert types == [b"motion_started", b"presence_changed", b"device_lost", b"motion_stopped", b"presence_changed"]
+    assert said[-1] == ("close", b"")
+    assert audio.closed
+
+
+@pytest.mark.parametrize(("error", "code"), [(DeviceLost(LOST), 69), (SourceError("a.wav: damaged"), 2)])
+def test_the_end_of_the_source_is_the_exit_code_and_one_line(broker, monkeypatch, capsys, tmp_path, error, code):
+    def failing():
+        yield from heard(0.3)
+        raise error
+
+    (tmp_path / "a.yaml").write_text("node: den\n")
+    audio = FakeAudio(failing())
+    monkeypatch.setattr("appliance.cli.run.open_source", lambda *_: Source(audio, (CARRIER_HZ,), live=False))
+    assert main(["run", "--config", str(tmp_path / "a.yaml")]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line for line in err.splitlines() if line.startswith("pipistrelle:")] == [f"pipistrelle: {error}"]
+    assert "Traceback" not in err
+    assert broker[0].said[-1] == ("close", b"")
+
+
+def test_a_fault_of_the_program_ends_it_and_says_so(broker, monkeypatch, capsys, tmp_path):
+    def failing():
+        yield from heard(0.3)
+        raise ZeroDivisionError("ours")
+
+    (tmp_path / "a.yaml").write_text("node: den\n")
+    audio = FakeAudio(failing())
+    monkeypatch.setattr("appliance.cli.run.open_source", lambda *_: Source(audio, (CARRIER_HZ,), live=False))
+    assert main(["run", "--config", str(tmp_path / "a.yaml")]) == 1
+    err = capsys.readouterr().err
+    assert "pipistrelle: a fault of the program: " in err
+    assert "ZeroDivisionError('ours')" in err
+    assert audio.closed
+
+
+def test_owners_faults_come_before_the_card_is_looked_for(monkeypatch, capsys, tmp_path):
+    opened = []
+    monkeypatch.setattr("appliance.cli.run.open_source", lambda *_: opened.append(1))
+    (tmp_path / "a.yaml").write_text("routines: {file: routines.yaml}\n")
+    (tmp_path / "routines.yaml").write_text("- id: a\n- id: b\n")
+    assert main(["run", "--config", str(tmp_path / "a.yaml")]) == ConfigError.exit_code
+    err = capsys.readouterr().err
+    assert "routines.yaml:1:" in err
+    assert "routines.yaml:2:" in err
+    assert opened == []
+
+
+def test_a_source_that_does_not_fit_the_pipeline_is_closed():
+    audio = FakeAudio(heard(1.0), mics=9)
+    with pytest.raises(ValueError, match="mics"):
+        serve(Service(config(), clock=WallClock()), audio)
+    assert audio.closed
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_fades_out_and_ends(broker, stop_signal, times, caplog):
+    caplog.set_level(logging.INFO)
+
+    def forever():
+        synthesiser = ToneSynthesiser(rate_hz=RATE_HZ, outputs=1, max_amplitude=0.5)
+        synthesiser.play(carriers_hz=[CARRIER_HZ], amplitude=0.1)
+        for number in itertools.count():
+            if number == 50:
+                for _ in range(times):
+                    os.kill(os.getpid(), stop_signal)
+            yield block(number * 1920, samples=synthesiser.process(1920))
+
+    audio = FakeAudio(forever(), outputs=1)
+    serve(Service(Config(), clock=StreamClock()), audio)
+    assert np.abs(audio.written[40]).max() > 0
+    assert not np.concatenate(audio.written[-10:]).any()
+    assert broker[0].said[-1] == ("close", b"")
+    assert [record.getMessage() for record in caplog.records].count("stopping") == 1
+
+
+def test_each_step_can_be_observed():
+    events = []
+    service = Service(config(), clock=StreamClock(), observe=lambda step, _t_s: events.extend(step.events))
+    serve(service, FakeAudio(heard(8.0, mover=5.0)))
+    assert type(events[0]) is MotionStarted
+    assert [event.presence for event in events if type(event) is PresenceChanged] == [Presence.OCCUPIED]
