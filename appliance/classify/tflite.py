@@ -4,7 +4,8 @@ Up to Python 3.11 it is tflite-runtime 2.14, from 3.12 on its successor ai-edge-
 """
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.resources import files
 from typing import Any
 
 from appliance.errors import ModelError
@@ -12,11 +13,11 @@ from appliance.errors import ModelError
 _PACKAGE = "tflite-runtime" if sys.version_info < (3, 12) else "ai-edge-litert"
 
 
-def interpreter_class() -> Any:
-    """The interpreter of the runtime that belongs to this Python.
+def load_interpreter(model: bytes) -> Any:
+    """An interpreter for a model, on one thread and with its tensors allocated.
 
     Raises:
-        ModelError: it is not installed, or NumPy is one it does not work with.
+        ModelError: the runtime cannot be loaded, NumPy is one it does not work with, or it refuses the model.
     """
     try:
         if sys.version_info < (3, 12):
@@ -25,17 +26,21 @@ def interpreter_class() -> Any:
             from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise ModelError(f"{_PACKAGE} cannot be loaded: {error}; pip install pipistrelle anew") from error
-    return Interpreter
+    try:
+        interpreter = Interpreter(model_content=model, num_threads=1)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError, ImportError, AttributeError) as error:
+        # the last two are how a runtime and a NumPy that do not belong together show
+        raise ModelError(f"{_PACKAGE} {version(_PACKAGE)} refuses the model: {' '.join(str(error).split())}") from error
+    return interpreter
 
 
-def runtime_version() -> str:
-    """Name and version of the runtime, after it was really loaded.
+def probe_runtime() -> str:
+    """Name and version of the runtime, after it ran a small model.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: it cannot.
     """
-    interpreter_class()
-    try:
-        return f"{_PACKAGE} {version(_PACKAGE)}"
-    except PackageNotFoundError as error:
-        raise ModelError(f"{_PACKAGE} is loaded but not installed by pip; pip install pipistrelle anew") from error
+    interpreter = load_interpreter(files(__package__).joinpath("probe.tflite").read_bytes())
+    interpreter.invoke()
+    return f"{_PACKAGE} {version(_PACKAGE)}"

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from appliance import __version__
-from appliance.classify.tflite import runtime_version
+from appliance.classify.tflite import probe_runtime
 from appliance.cli.run import add_config, config_path
 from appliance.config.load import load_config, load_routines
 from appliance.config.schema import Config
@@ -52,7 +52,7 @@ def doctor(args: argparse.Namespace) -> int:
 
     check("software", lambda: f"pipistrelle {__version__}, Python {platform.python_version()}, {platform.machine()}")
     check("signal path", _signal_path)
-    check("model runtime", runtime_version)
+    check("model runtime", probe_runtime)
     check("configuration", lambda: f"{path or 'built-in defaults'}, node {load_config(path).node}")
     try:
         config = load_config(path)

@@ -314,6 +314,8 @@ class MqttOutput:
                 f"the broker's access list. Trying again every {_MIN_RETRY_S} to {_MAX_RETRY_S} s",
             )
             return
+        self._complaint = ""
+        _log.info("connected to broker %s", self._where)
         client.drop_out_messages()
         # Before our status goes out, so that whoever sees us online can be sure that we listen.
         client.subscribe([(topic, 1) for topic in self._subscriptions])
@@ -326,8 +328,6 @@ class MqttOutput:
             self._announce_at_s = None
             self._online = True
             self._changed.notify_all()
-        self._complaint = ""
-        _log.info("connected to broker %s", self._where)
 
     def _connect_failed(self, _client: Client, _userdata: object) -> None:
         self._complain(

@@ -119,6 +119,7 @@ def test_wrong_password_is_said_once_and_not_what_it_was(tmp_path, make_output, 
         output = make_output(broker, user="bat", password="wrong")
         output.start()
         wait_until(lambda: broker.log.read_text().count("not authorised") >= 2, "two tries")
+        wait_until(lambda: lines(caplog, "refuses"), "the complaint")
         said = lines(caplog, "refuses")
         assert len(said) == 1
         assert f"{broker.host}:{broker.port}" in said[0]

@@ -195,7 +195,7 @@ def test_impossible_carriers_are_refused(tmp_path, carriers_hz, message):
     ("text", "message"),
     [
         ("{carrier", r"a\.json:1:2: not JSON"),
-        ('{\n "carrier_hz": 4e4,\n}', r"a\.json:3:1: not JSON"),
+        ('{\n "carrier_hz": 4e4,\n}', r"a\.json:[23]:[0-9]+: not JSON"),
         ("[]", "not a JSON object"),
         ('{"carrier_hz": []}', "carrier_hz must be a number"),
         ('{"carrier_hz": [40000, null]}', "carrier_hz must be a number"),
