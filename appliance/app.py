@@ -42,6 +42,7 @@ _DELIVER_S = 0.1
 """Stream time between two deliveries without an event: routines' timers and health look at the clock this often."""
 
 _HEALTH_S = 60.0
+_LAST_ACTIONS_S = 5.0
 _ROOM = "room:"
 
 
@@ -199,6 +200,7 @@ class Service:
         self._delivered_s = 0.0
         self._last_s = 0.0
         self._stopping = False
+        self._acting: dict[asyncio.Task[None], str] = {}
 
     def _make_output(self, config: Config) -> MqttOutput | None:
         mqtt = config.mqtt
@@ -257,6 +259,7 @@ class Service:
                 finally:
                     self._deliveries.put_nowait(None)
                     await deliver
+                    await self._finish_actions()
                     beat.cancel()
         except BaseExceptionGroup as group:
             # The task group wraps what ended it; `except*` would wrap it again.
@@ -285,7 +288,6 @@ class Service:
             self._loop.call_soon_threadsafe(self._deliveries.put_nowait, (step.events, t_s))
 
     async def _deliver_all(self, tasks: asyncio.TaskGroup) -> None:
-        running: set[asyncio.Task[None]] = set()
         while (delivery := await self._deliveries.get()) is not None:
             events, t_s = delivery
             if not self._last_s:
@@ -302,8 +304,17 @@ class Service:
             for firing in firings:
                 _log.info("routine %s: %s", firing.routine_id, firing.cause)
                 task = tasks.create_task(self._actions.run(firing))
-                running.add(task)
-                task.add_done_callback(running.discard)
+                self._acting[task] = firing.routine_id
+                task.add_done_callback(self._acting.pop)
+
+    async def _finish_actions(self) -> None:
+        """Let what routines have begun come to its end, but not for long: whoever ends us waits."""
+        if not self._acting:
+            return
+        _, unfinished = await asyncio.wait(self._acting, timeout=_LAST_ACTIONS_S)
+        for task in unfinished:
+            self._routine_failed(f"routine {self._acting[task]}: cut off, because the service ends")
+            task.cancel()
 
     async def _beat(self) -> None:
         """Feed the watchdog and publish health, each at its pace."""
@@ -339,6 +350,8 @@ class Service:
 
     def _routine_failed(self, message: str) -> None:
         _log.error("%s", message)
+        if self._output:
+            self._output.publish_error(message)
 
 
 def make_player(config: Config, audio: Audio) -> EmissionPlayer | None:

@@ -202,6 +202,11 @@ class MqttOutput:
         """Publish an event once; while the broker is away the newest 256 are kept, for at most an hour."""
         self._put_event(f"{self._root}/event", encode(event), EVENT_LIFETIME_S)
 
+    def publish_error(self, words: str, *, topic: str | None = None) -> None:
+        """Tell on `error` what went wrong: with a message on `topic`, or with none."""
+        error = ErrorMessage(at=self._clock(), topic=topic, message=words)
+        self._put_event(f"{self._root}/error", encode(error), EVENT_LIFETIME_S)
+
     def publish_raw(self, topic: str, payload: bytes, *, retain: bool, qos: int) -> None:
         """Publish any payload on any topic, as routines do; while the broker is away it is kept for 30 s.
 
@@ -383,9 +388,9 @@ class MqttOutput:
         try:
             self._run_command(message)
         except CommandRejected as rejected:
-            self._answer(message.topic, str(rejected))
+            self.publish_error(str(rejected), topic=message.topic)
         except Exception:
-            self._answer(message.topic, "the command failed; the appliance's log says why")
+            self.publish_error("the command failed; the appliance's log says why", topic=message.topic)
             raise
 
     def _run_command(self, message: MQTTMessage) -> None:
@@ -393,7 +398,3 @@ class MqttOutput:
             raise CommandRejected("a retained command would be obeyed again at each start; publish it without retain")
         name = message.topic.removeprefix(f"{self._root}/set/")
         self._on_command(name, parse_command(name, bytes(message.payload)))
-
-    def _answer(self, topic: str, words: str) -> None:
-        error = ErrorMessage(at=self._clock(), topic=topic, message=words)
-        self._put_event(f"{self._root}/error", encode(error), EVENT_LIFETIME_S)

@@ -117,7 +117,7 @@ class HealthState(Message):
 
 
 class ErrorMessage(Message):
-    """A message of somebody else that we refused, or null as `topic` where it belongs to none."""
+    """What went wrong: with the command on `topic`, or, where that is null, with a routine, which is named."""
 
     at: Time
     topic: str | None
@@ -279,7 +279,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
             Topic("motion", True, (MotionState,), "Motion, its kind and the velocity, + towards the array"),
             Topic("event", False, _EVENT_MODELS, "One message for each event, with its evidence"),
             Topic("health", True, (HealthState,), "Faults, lost frames, uptime, version, counts"),
-            Topic("error", False, (ErrorMessage,), "A command that was refused, and why"),
+            Topic("error", False, (ErrorMessage,), "A command that was refused or a routine that failed, and why"),
         )
     }
 )

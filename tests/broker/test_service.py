@@ -1,0 +1,329 @@
+"""The whole service with a real broker: what it says on the wire, and what it does while nobody listens."""
+
+import asyncio
+import http.server
+import json
+import signal
+import sys
+import threading
+from datetime import datetime
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+from support.mosquitto import wait_until
+from support.service import ServiceProcess
+
+from appliance.app import Service, Source, WallClock
+from appliance.cli.broker import PrivateBroker
+from appliance.config.schema import Config
+from appliance.hardware.paced import Paced
+from appliance.hardware.room import VirtualRoom
+from appliance.outputs.payloads import TOPICS, ErrorMessage, EventMessage
+from appliance.simulation.scenes import empty
+
+ROOT = "pipistrelle/den"
+APPEND = "import sys; open(sys.argv[1], 'a').write('x')"
+
+
+@pytest.fixture
+def write_config(tmp_path):
+    """Writes appliance.yaml and routines.yaml for a broker; gives the path of the first."""
+
+    def write(broker, *, hold_s=5, routines=(), commands=None, **mqtt):
+        config = {
+            "node": "den",
+            "sensing": {"hold_s": hold_s},
+            "mqtt": {"host": broker.host, "port": broker.port} | mqtt,
+            "routines": {"file": "routines.yaml", "commands": commands or {}},
+        }
+        # JSON is YAML.
+        (tmp_path / "appliance.yaml").write_text(json.dumps(config))
+        (tmp_path / "routines.yaml").write_text(json.dumps(list(routines)))
+        return tmp_path / "appliance.yaml"
+
+    return write
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts the service as a user does."""
+    started = []
+
+    def start(config, source):
+        started.append(ServiceProcess(tmp_path, "--config", config, "--source", source).__enter__())
+        return started[-1]
+
+    yield start
+    for service in started:
+        service.__exit__()
+
+
+def routine(name, trigger, *actions):
+    return {"id": name, "triggers": [trigger], "actions": list(actions)}
+
+
+def command(name, **more):
+    return {"action": "command", "command": name} | more
+
+
+def append_to(path):
+    """An argument list that makes a file one byte longer."""
+    return [sys.executable, "-c", APPEND, str(path)]
+
+
+def states(subscriber, name):
+    """The payloads of a topic of ours, as plain objects."""
+    return [json.loads(payload) for payload in subscriber.on(f"{ROOT}/{name}")]
+
+
+def events(subscriber):
+    return [TypeAdapter(EventMessage).validate_json(payload) for payload in subscriber.on(f"{ROOT}/event")]
+
+
+def assert_all_is_of_its_model(subscriber):
+    """Every message below our root: its flags, its model, and times in UTC."""
+    seen = set()
+    for message in subscriber.messages:
+        if not message.topic.startswith(f"{ROOT}/") or message.topic.startswith(f"{ROOT}/set/"):
+            continue
+        name = message.topic.removeprefix(f"{ROOT}/")
+        topic = TOPICS[name]
+        assert message.qos == topic.qos
+        if name == "status":
+            assert message.payload in (b"online", b"offline")
+        elif name == "event":
+            TypeAdapter(EventMessage).validate_json(message.payload)
+        else:
+            topic.models[0].model_validate_json(message.payload)
+        if message.payload.startswith(b"{"):
+            content = json.loads(message.payload)
+            for key in {"at", "since"} & set(content):
+                assert content[key].endswith("Z")
+                assert datetime.fromisoformat(content[key]).utcoffset().total_seconds() == 0
+        seen.add(name)
+    return seen
+
+
+def test_a_visit_while_the_broker_is_killed_and_started_again(broker, subscribe, write_config, serve, tmp_path):
+    moved = tmp_path / "moved"
+    config = write_config(
+        broker,
+        routines=[
+            routine("note", {"trigger": "motion"}, command("note")),
+            routine(
+                "light",
+                {"trigger": "presence", "to": "occupied"},
+                {"action": "mqtt.publish", "topic": "home/light/set", "payload": "ON"},
+            ),
+        ],
+        commands={"note": append_to(moved)},
+    )
+    live = subscribe()
+    service = serve(config, "room:visit")
+    live.wait_for(f"{ROOT}/presence", b'"occupied"')
+    live.wait_for("home/light/set", b"ON")
+    broker.kill()
+    service.wait_for_line("is gone")
+    noted = len(moved.read_text()) if moved.exists() else 0
+    # The visitor sits, and moves again: the routine's program runs although there is no broker.
+    wait_until(lambda: moved.exists() and len(moved.read_text()) > noted, "the routine without a broker", 40.0)
+    broker.start()
+    live.wait(lambda: live.connections == 2, "the subscriber's return")
+    service.wait_for_line("connected to broker")
+    live.wait_for(f"{ROOT}/presence", b'"occupied"')
+    live.wait_for(f"{ROOT}/status", b"online")
+    told = wait_until(lambda: [event for event in events(live) if event.type == "motion_started"][noted:], "it told")
+    assert told[0].t_s > 9.0
+    # Each event once, in the order in which it happened.
+    times_s = [(event.t_s, event.type) for event in events(live)]
+    assert len(set(times_s)) == len(times_s)
+    assert times_s == sorted(times_s, key=lambda told: told[0])
+    assert len(service.lines("is gone")) == 1
+    assert live.on("home/light/set") == [b"ON"]
+
+    assert service.stop(signal.SIGTERM) == 0
+    live.wait_for(f"{ROOT}/status", b"offline")
+    assert assert_all_is_of_its_model(live) == {"status", "presence", "motion", "event", "health"}
+    assert "Traceback" not in service.log
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """Answers everything with 500."""
+
+    def do_POST(self):
+        self.send_error(500)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def refusing_server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/secret-token"
+        server.shutdown()
+        thread.join()
+
+
+def test_actions_that_fail_are_logged_and_told_on_error(broker, subscribe, write_config, serve, refusing_server):
+    vacant = {"trigger": "presence", "to": "vacant"}
+    config = write_config(
+        broker,
+        routines=[
+            routine("tell", vacant, {"action": "webhook", "url": refusing_server}),
+            routine("fail", vacant, command("fail"), command("never")),
+            routine("missing", vacant, command("missing")),
+        ],
+        commands={
+            "fail": [sys.executable, "-c", "raise SystemExit(3)"],
+            "missing": ["/nowhere/program"],
+            "never": ["/nowhere/never"],
+        },
+    )
+    live = subscribe()
+    service = serve(config, "room:empty")
+    live.wait(lambda: len(live.on(f"{ROOT}/error")) == 3, "three errors")
+    errors = [ErrorMessage.model_validate_json(payload) for payload in live.on(f"{ROOT}/error")]
+    assert {error.topic for error in errors} == {None}
+    words = sorted(error.message for error in errors)
+    assert "routine fail: action 1 (command): fail ended with exit code 3" in words
+    assert "routine missing: action 1 (command): missing cannot be started: No such file or directory" in words
+    assert words[-1].startswith("routine tell: action 1 (webhook): 127.0.0.1:")
+    assert "answered 500" in words[-1]
+    assert "secret-token" not in service.log + "".join(words)
+    for line in words:
+        assert len(service.lines(line)) == 1
+    assert live.on(f"{ROOT}/status") == [b"online"]
+    assert service.stop() == 0
+
+
+def test_a_program_that_goes_on_does_not_hold_up_the_end(broker, subscribe, write_config, serve, tmp_path):
+    begun = tmp_path / "begun"
+    sleeping = [sys.executable, "-c", f"open({str(begun)!r}, 'w'); import time; time.sleep(3600)"]
+    config = write_config(
+        broker,
+        routines=[routine("sleep", {"trigger": "presence", "to": "vacant"}, command("sleep", timeout_s=3600))],
+        commands={"sleep": sleeping},
+    )
+    live = subscribe()
+    service = serve(config, "room:empty")
+    wait_until(begun.exists, "the program")
+    assert service.stop() == 0
+    live.wait_for(f"{ROOT}/status", b"offline")
+    assert b"routine sleep: cut off" in live.on(f"{ROOT}/error")[-1]
+
+
+class Heard:
+    """A room that keeps the loudest sample of each block played in it."""
+
+    def __init__(self, room):
+        self._room = room
+        self.name, self.rate_hz, self.mics, self.outputs = room.name, room.rate_hz, room.mics, room.outputs
+        self.peaks = []
+        self.read, self.close = room.read, room.close
+
+    def write(self, samples):
+        self.peaks.append(int(np.abs(samples).max()))
+        self._room.write(samples)
+
+
+def test_commands_do_what_they_say(broker, subscribe):
+    live = subscribe()
+    room = Heard(VirtualRoom(empty(), mics=1))
+    config = Config.model_validate({"node": "den", "mqtt": {"host": broker.host, "port": broker.port}})
+    service = Service(config, clock=WallClock())
+
+    def command_it():
+        live.wait_for(f"{ROOT}/status", b"online")
+        live.publish(f"{ROOT}/set/hold_s", b"5")
+        live.wait_for(f"{ROOT}/presence", b'"vacant"')
+        assert states(live, "presence")[-1]["cause"] == "no motion for 5 s"
+        assert states(live, "motion")[-1]["motion"] is False
+
+        live.publish(f"{ROOT}/set/emission", b"off")
+        live.wait_for(f"{ROOT}/presence", b'"unknown"')
+        assert states(live, "presence")[-1]["cause"] == "emission off"
+        wait_until(lambda: not any(room.peaks[-5:]), "silence in the room")
+        wait_until(lambda: states(live, "motion")[-1]["motion"] is None, "motion unknown")
+        quiet_blocks = len(room.peaks)
+        wait_until(lambda: len(room.peaks) > quiet_blocks + 50, "half a second more")
+        assert not any(room.peaks[quiet_blocks:])
+        assert states(live, "presence")[-1]["presence"] == "unknown"
+        assert states(live, "health")[-1]["faults"] == []
+
+        live.publish(f"{ROOT}/set/emission", b"on")
+        wait_until(lambda: room.peaks[-1] > 0.9 * max(room.peaks), "the tone")
+        live.wait_for(f"{ROOT}/presence", b'"vacant"')
+        assert [event.on for event in events(live) if event.type == "emission_changed"] == [False, True]
+
+        live.publish(f"{ROOT}/set/light", b"on")
+        live.wait_for(f"{ROOT}/error", b"unknown command")
+        assert states(live, "error")[-1]["topic"] == f"{ROOT}/set/light"
+
+    async def run():
+        script = asyncio.create_task(asyncio.to_thread(command_it))
+        script.add_done_callback(lambda _: service.stop())
+        await service.run(Source(Paced(room), (40_000.0,), live=True))
+        await script
+
+    asyncio.run(run())
+    live.wait_for(f"{ROOT}/status", b"offline")
+    assert not any(room.peaks[-10:])
+    assert_all_is_of_its_model(live)
+
+
+def test_a_broker_that_is_down_at_start_is_told_all_when_it_comes(broker, subscribe, write_config, serve):
+    broker.kill()
+    service = serve(write_config(broker), "room:empty")
+    service.wait_for_line("does not answer")
+    broker.start()
+    live = subscribe()
+    live.wait_for(f"{ROOT}/status", b"online")
+    live.wait_for(f"{ROOT}/presence", b'"vacant"')
+    live.wait(lambda: live.on("homeassistant/device/pipistrelle_den/config"), "the discovery")
+    assert len(service.lines("does not answer")) == 1
+    assert service.stop() == 0
+    assert_all_is_of_its_model(live)
+
+
+def test_a_wrong_password_is_said_once_and_routines_go_on(tmp_path, write_config, serve):
+    with PrivateBroker(tmp_path / "locked", users={"bat": "right"}) as broker:
+        password = tmp_path / "password"
+        password.write_text("wrong-guess\n")
+        password.chmod(0o600)
+        noted = tmp_path / "noted"
+        config = write_config(
+            broker,
+            username="bat",
+            password_file=str(password),
+            routines=[routine("note", {"trigger": "presence", "to": "vacant"}, command("note"))],
+            commands={"note": append_to(noted)},
+        )
+        service = serve(config, "room:empty")
+        wait_until(lambda: broker.log.read_text().count("not authorised") >= 2, "two tries")
+        wait_until(noted.exists, "the routine without a broker")
+        said = service.lines("refuses user 'bat'")
+        assert len(said) == 1
+        assert "password file" in said[0]
+        assert "wrong-guess" not in service.log
+        assert service.stop() == 0
+
+
+def test_killed_and_started_again_nothing_of_before_stands(broker, subscribe, write_config, serve):
+    config = write_config(broker)
+    live = subscribe()
+    service = serve(config, "room:empty")
+    live.wait_for(f"{ROOT}/health", b'"faults":[]')
+    service.send(signal.SIGKILL)
+    live.wait_for(f"{ROOT}/status", b"offline")
+    seen = len(states(live, "presence"))
+    again = serve(config, "room:empty")
+    live.wait_for(f"{ROOT}/status", b"online")
+    live.wait(lambda: len(live.on(f"{ROOT}/presence")) > seen, "presence anew")
+    first = states(live, "presence")[seen]
+    assert (first["presence"], first["cause"]) == ("unknown", "started")
+    assert again.stop(signal.SIGINT) == 0
+    live.wait_for(f"{ROOT}/status", b"offline")
