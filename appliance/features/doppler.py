@@ -49,7 +49,7 @@ class Doppler:
             self._until_hop -= take
             if self._until_hop == 0:
                 self._until_hop = HOP_SAMPLES
-                # a sample stands at the last PCM frame it has heard: the window ends behind that one, not a sample later
+                # a sample stands at the last PCM frame it has heard: the window ends right behind it
                 end_s = (block.first_frame + 1) / self._pcm_rate_hz + (at - 1) / self._rate_hz
                 frames.append(self._frame(end_s, carrier_dbfs))
         return frames
