@@ -100,6 +100,7 @@ class ThresholdDetector:
     def reset(self) -> None:
         """Forget the room and learn it again."""
         self._floor: NDArray[np.float64] | None = None
+        self._lately: NDArray[np.float64] | None = None
         self._spread = 1.0 / self._looks_shape
         self._learned: list[NDArray[np.float64]] = []
         self._ratios = np.ones((_LOOKS, len(self._looks_shape)))
@@ -131,6 +132,7 @@ class ThresholdDetector:
             # never quiet: the quietest fifth is the best guess at the room without whoever is in it
             self._floor = np.quantile(np.array(self._learned), 0.2, axis=0)
         if self._floor is not None:
+            self._lately = self._floor
             self._learned.clear()
 
     def _highest_deviate(self) -> float:
@@ -150,11 +152,16 @@ class ThresholdDetector:
 
     def _follow(self, power: NDArray[np.float64], ratio: NDArray[np.float64], highest: float) -> None:
         assert self._floor is not None
-        followed = self._floor + self._hop_s / _FOLLOW_S * (power - self._floor)
+        assert self._lately is not None
+        share = self._hop_s / _FOLLOW_S
+        self._lately = self._lately + share * (power - self._lately)
         if highest < _DOUBT:
-            self._floor = followed
+            self._floor = self._floor + share * (power - self._floor)
             self._spread += self._hop_s / _SPREAD_S * ((ratio - 1.0) ** 2 - self._spread)
             return
+        # towards the average and not towards each instant: noise that may pull down freely, but up only slowly, would
+        # take the floor dB below itself, and then stand out from it for ever
+        followed = self._floor + share * (self._lately - self._floor)
         creep_db_per_s = _CREEP_IN_MOTION_DB_PER_S if highest >= self.threshold else _CREEP_DB_PER_S
         crept = self._floor * 10.0 ** (creep_db_per_s * self._hop_s / 10.0)
         self._floor = np.minimum(followed, crept)

@@ -49,9 +49,9 @@ class Doppler:
             self._until_hop -= take
             if self._until_hop == 0:
                 self._until_hop = HOP_SAMPLES
-                # a sample stands at the last PCM frame it has heard: the window ends behind that one
-                end_s = (block.first_frame + 1) / self._pcm_rate_hz + (at - 1) / self._rate_hz
-                frames.append(self._frame(end_s, carrier_dbfs))
+                # a sample stands at the last PCM frame it has heard: the window ends right behind it
+                end_frame = block.first_frame + 1 + (at - 1) * self._pcm_rate_hz / self._rate_hz
+                frames.append(self._frame(end_frame / self._pcm_rate_hz, carrier_dbfs))
         return frames
 
     def _frame(self, end_s: float, carrier_dbfs: NDArray[np.float32]) -> DopplerFrame:
