@@ -15,13 +15,13 @@ from appliance import __version__
 from appliance.config.load import load_routines
 from appliance.config.schema import AudioConfig, Config
 from appliance.emission.player import EmissionPlayer
-from appliance.errors import ApplianceError, DeviceLost, PublishRejected
+from appliance.errors import ApplianceError, DeviceLost, PublishRejected, SourceError
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event
 from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS
 from appliance.hardware.paced import Paced
-from appliance.hardware.room import VirtualRoom
+from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
 from appliance.hardware.wav import WavAudio
 from appliance.loop import AudioLoop
 from appliance.outputs.health import HealthMonitor, Notifier
@@ -102,7 +102,7 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
 
     Raises:
         HardwareError: the card cannot be used.
-        SourceError: there is no such scene, or the recording cannot be read.
+        SourceError: there is no such scene, it cannot carry the tones, or the recording cannot be read.
     """
     audio_config, carriers_hz = config.audio, config.emission.carriers_hz
     block_frames = audio_config.rate_hz * audio_config.block_ms // 1000
@@ -110,6 +110,10 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
         return Source(_open_card(audio_config), carriers_hz, live=True)
     audio: Audio
     if spec.startswith(_ROOM):
+        if max(carriers_hz) > MAX_TRUE_HZ:
+            raise SourceError(
+                f"{spec}: the virtual room's sound is true up to {MAX_TRUE_HZ:g} Hz; correct emission.carriers_hz"
+            )
         audio = VirtualRoom(
             scene_named(spec.removeprefix(_ROOM)),
             rate_hz=audio_config.rate_hz,

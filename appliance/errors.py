@@ -71,6 +71,12 @@ class OutputError(ApplianceError):
     """An event could not be delivered."""
 
 
+class BrokerSettingsError(OutputError):
+    """The owner's settings of the broker cannot be used: its name, or the password's file."""
+
+    exit_code = ConfigError.exit_code
+
+
 class BrokerUnavailable(OutputError):
     """The MQTT broker does not answer or refuses us."""
 

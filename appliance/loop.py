@@ -19,7 +19,7 @@ from appliance.types import PcmBlock
 
 _QUEUE_BLOCKS = 32
 _POLL_S = 0.2
-_DRAIN_BLOCKS = 16
+DRAIN_BLOCKS = 16
 """Played after the last fade, so that the card's buffer holds nothing but silence when it is closed."""
 
 Request = Callable[[Pipeline, float], list[Event]]
@@ -87,12 +87,12 @@ class AudioLoop:
     def _capture(self) -> None:
         try:
             drained = 0
-            while drained < _DRAIN_BLOCKS and (block := self._audio.read()) is not None:
+            while drained < DRAIN_BLOCKS and (block := self._audio.read()) is not None:
                 self._offer(block)
                 # Looked at once a block: a tone that still plays must not count as drained.
                 stopping = self._stopping.is_set()
                 if self._player is None:
-                    drained += _DRAIN_BLOCKS if stopping else 0
+                    drained += DRAIN_BLOCKS if stopping else 0
                     continue
                 self._player.follow(replace(self._wanted, on=False) if stopping else self._wanted)
                 self._audio.write(self._player.process(len(block.samples)))

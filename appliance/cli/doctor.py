@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 
 from appliance import __version__
 from appliance.classify.tflite import probe_runtime
@@ -43,12 +44,13 @@ def doctor(args: argparse.Namespace) -> int:
 
     def check(name: str, look: Callable[[], str]) -> None:
         try:
-            console.print(f"[green]ok  [/] {name}: {look()}")
+            well = look()
+            console.print(f"[green]ok  [/] {name}: {escape(well)}")
             found.append(True)
         except ApplianceError as error:
             found.append(False)
             for line in str(error).splitlines():
-                console.print(f"[red]bad [/] {name}: {line}", markup=True)
+                console.print(f"[red]bad [/] {name}: {escape(line)}")
 
     check("software", lambda: f"pipistrelle {__version__}, Python {platform.python_version()}, {platform.machine()}")
     check("signal path", _signal_path)
@@ -103,9 +105,11 @@ def _broker(config: Config) -> str:
         read_password(Path(mqtt.password_file))
     try:
         socket.create_connection((mqtt.host, mqtt.port), timeout=_BROKER_S).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        # A host name that no encoding fits is a UnicodeError.
+        reason = error.strerror or error if isinstance(error, OSError) else "no host name"
         raise BrokerUnavailable(
-            f"{mqtt.host}:{mqtt.port} does not answer ({error.strerror or error}); "
+            f"{mqtt.host}:{mqtt.port} does not answer ({reason}); "
             "start it, or correct mqtt.host and mqtt.port; sensing and routines run without it"
         ) from error
     return f"{mqtt.host}:{mqtt.port} answers"

@@ -1,6 +1,7 @@
 """The dispatcher: one parser, one file a command group, one place where errors become exit codes."""
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -29,28 +30,52 @@ exit codes: 0 well, 2 a recording or an argument cannot be used, 69 the sound ca
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    args = _parser().parse_args(argv)
-    logging.basicConfig(
-        level=logging.DEBUG if args.verbose else logging.INFO,
-        format="%(levelname)s %(name)s: %(message)s" if args.verbose else "%(levelname)s: %(message)s",
-        stream=sys.stderr,
-    )
     try:
-        code: int = args.run(args)
+        return _run(argv)
     except ApplianceError as error:
         print(*(f"pipistrelle: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # whoever read our output went away; Python would complain once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()  # whoever read it went away
         return 141
     except Exception as error:  # noqa: BLE001 -- the last resort: a user gets a line, not a traceback
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            # Files of ours are written where their names are known.
+            _forget_output()
+            print(f"pipistrelle: standard output: {error.strerror}", file=sys.stderr)
+            return 1
         _log.debug("traceback", exc_info=True)
         print(f"pipistrelle: a fault of the program: {error!r}; --verbose shows where", file=sys.stderr)
         return 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit:  # argparse has given its help
+        _flush()
+        raise
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO,
+        format="%(levelname)s %(name)s: %(message)s" if args.verbose else "%(levelname)s: %(message)s",
+        stream=sys.stderr,
+    )
+    code: int = args.run(args)
+    _flush()
     return code
+
+
+def _flush() -> None:
+    """Write what waits for standard output now, while its faults can still be told."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _forget_output() -> None:
+    """Standard output leads nowhere from now on, else Python would try again at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,10 @@
 
 import argparse
 import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +15,10 @@ from appliance.app import Source, make_player, open_source
 from appliance.cli.run import add_config, config_path
 from appliance.config.load import load_config
 from appliance.emission.player import EmissionPlayer
+from appliance.errors import SourceError
 from appliance.hardware.recorder import PcmRecorder
+from appliance.loop import DRAIN_BLOCKS
+from appliance.ports import Audio
 from appliance.types import Emission, Tones
 
 _DESCRIPTION = """\
@@ -72,20 +79,54 @@ def _record(
     """Copy blocks until the source, the time or the owner's patience ends; returns the stream's time then."""
     recorded_s = 0.0
     columns = (TextColumn("recording"), BarColumn(), TextColumn("{task.completed:.1f} s"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress, contextlib.suppress(KeyboardInterrupt):
+    with Progress(*columns, console=Console(stderr=True)) as progress, _told_to_stop() as told:
         task = progress.add_task("", total=duration_s)
-        while (duration_s is None or recorded_s < duration_s) and (block := source.audio.read()) is not None:
-            recorder.write(block)
-            if player:
-                player.follow(emission)
-                source.audio.write(player.process(len(block.samples)))
-            recorded_s = block.end_s
-            progress.update(task, completed=recorded_s)
+        try:
+            while not told.is_set() and (duration_s is None or recorded_s < duration_s):
+                if (block := source.audio.read()) is None:
+                    return recorded_s
+                recorder.write(block)
+                if player:
+                    _play(source.audio, player, emission, len(block.samples))
+                recorded_s = block.end_s
+                progress.update(task, completed=recorded_s)
+        except SourceError:
+            _fade_out(source.audio, player, emission)
+            raise
+        _fade_out(source.audio, player, emission)
     return recorded_s
 
 
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that neither breaks off the writing of a block."""
+    told = threading.Event()
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _play(audio: Audio, player: EmissionPlayer, emission: Emission, frames: int) -> None:
+    player.follow(emission)
+    audio.write(player.process(frames))
+
+
+def _fade_out(audio: Audio, player: EmissionPlayer | None, emission: Emission) -> None:
+    """A tone that is cut off clicks, which everybody hears."""
+    silent_blocks = 0
+    while player and silent_blocks < DRAIN_BLOCKS and (block := audio.read()) is not None:
+        _play(audio, player, replace(emission, on=False), len(block.samples))
+        silent_blocks += player.settled
+
+
 def _positive(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0.0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a time above 0 s")
     return seconds

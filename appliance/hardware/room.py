@@ -16,12 +16,17 @@ MIC_NOISE_DB_SPL_PER_HZ = -5.0
 CONVERTER_BITS = 24
 
 ROOM_RATE_HZ = 192_000
+MAX_TRUE_HZ = 68_000.0
+"""Above it the fractional delays of the channel are no longer within -90 dB of the truth."""
+
 _MAX_DELAY_S = 0.12
 _CONTROL_S = 0.001
 """Motion is straight between instants this far apart: 6 um off for a foot that accelerates with 50 m/s2."""
 
 _LATENCY_BLOCKS = 2
 _DEFAULT_FREQUENCY_HZ = 40_000.0
+_RETUNED = 0.02
+"""A played frequency that differs by less is the same; the absorption must not jump with an analysis' fine detail."""
 
 
 class VirtualRoom:
@@ -29,7 +34,7 @@ class VirtualRoom:
 
     Args:
         scene: what happens.
-        rate_hz: of capture and playback, 192000; the channel's delays are true up to 68 kHz of it.
+        rate_hz: of capture and playback, 192000.
         mics: 1-8.
         block_frames: frames a read gives.
         speaker_full_scale_db_spl: level at 1 m that full scale of output 0 gives.
@@ -65,6 +70,7 @@ class VirtualRoom:
         noise_db_spl = MIC_NOISE_DB_SPL_PER_HZ + 10.0 * np.log10(rate_hz / 2.0)
         self._noise = np.float32(10.0 ** ((noise_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0) / np.sqrt(2.0))
         self._frame = 0
+        self._absorption_hz = _DEFAULT_FREQUENCY_HZ
         self._playback: deque[NDArray[np.int32]] = deque(
             np.zeros(block_frames, np.int32) for _ in range(_LATENCY_BLOCKS)
         )
@@ -91,7 +97,7 @@ class VirtualRoom:
         sound = self._random.standard_normal((frames, self.mics), dtype=np.float32) * self._noise
         points = max(2, round(frames / self.rate_hz / _CONTROL_S) + 1)
         t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
-        delay_s, gain = self._propagation.delays_and_gains(t_s, self._strongest_hz(signal))
+        delay_s, gain = self._propagation.delays_and_gains(t_s, self._played_hz(signal))
         self._channel.process_into(signal, delay_s * self.rate_hz, gain, sound)
         self._frame += frames
         step = 2.0 ** (CONVERTER_BITS - 1)
@@ -99,8 +105,11 @@ class VirtualRoom:
         codes <<= 32 - CONVERTER_BITS
         return codes
 
-    def _strongest_hz(self, signal: NDArray[np.float32]) -> float:
-        if not signal.any():
-            return _DEFAULT_FREQUENCY_HZ
-        line = int(np.argmax(np.abs(np.fft.rfft(signal))))
-        return max(line, 1) * self.rate_hz / len(signal)
+    def _played_hz(self, signal: NDArray[np.float32]) -> float:
+        """Where air absorption is taken for all tones: their mean frequency by power, kept while it is about that."""
+        if signal.any():
+            power = np.abs(np.fft.rfft(signal)) ** 2
+            mean_hz = float(power @ np.arange(len(power)) / power.sum()) * self.rate_hz / len(signal)
+            if abs(mean_hz / self._absorption_hz - 1.0) > _RETUNED:
+                self._absorption_hz = mean_hz
+        return self._absorption_hz

@@ -2,6 +2,7 @@
 
 import json
 import math
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -234,11 +235,16 @@ class FlacWriter:
 
 
 def _open(path: Path) -> soundfile.SoundFile:
-    if not path.exists():
-        raise SourceError(f"{path}: no such file; check the path")
-    if not path.is_file():
+    try:
+        about = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceError(f"{path}: no such file; check the path") from None
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise SourceError(f"{path}: cannot be read ({reason}); check the path") from error
+    if not stat.S_ISREG(about.st_mode):
         raise SourceError(f"{path}: not a file; name one recording")
-    if path.stat().st_size == 0:
+    if about.st_size == 0:
         raise SourceError(f"{path}: empty file; record it again")
     try:
         return soundfile.SoundFile(path)

@@ -24,7 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from appliance.errors import OutputError, PublishRejected
+from appliance.errors import BrokerSettingsError, PublishRejected
 from appliance.outputs.discovery import discovery_message
 from appliance.outputs.outbox import Outbox, Outgoing, OutputCounts
 from appliance.outputs.payloads import (
@@ -73,7 +73,7 @@ class MqttOutput:
             `CommandRejected` to have its words sent back.
 
     Raises:
-        OutputError: host, port, node, base or prefix cannot be used.
+        BrokerSettingsError: host, port, node, base or prefix cannot be used.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class MqttOutput:
         on_command: Callable[[str, float | bool], None],
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", node):
-            raise OutputError(f"node {node!r}: wants 1 to 64 letters, digits, _ or -")
+            raise BrokerSettingsError(f"node {node!r}: wants 1 to 64 letters, digits, _ or -")
         for topic in filter(None, (base, discovery_prefix)):
             check_topic(topic)
         try:
@@ -100,7 +100,7 @@ class MqttOutput:
         except UnicodeError:
             encodable = False
         if not encodable or not 0 < port < 65_536:
-            raise OutputError(f"broker {host!r}:{port}: is no host and port")
+            raise BrokerSettingsError(f"broker {host!r}:{port}: is no host and port; correct mqtt.host and mqtt.port")
         self._host, self._port, self._user = host, port, user
         self._root = f"{base}/{node}"
         self._birth_topic = f"{discovery_prefix}/status" if discovery_prefix else None

@@ -14,7 +14,9 @@ LIMIT_S = 60.0
 
 def environment(**more):
     """This process's, with the checkout first where Python looks for packages."""
-    return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"} | more
+    # Buffered as in a user's shell: what fails when the buffer is flushed must be seen to fail.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"} | more
 
 
 def pipistrelle(*arguments, cwd=ROOT, limit_s=LIMIT_S, env=None, **more):

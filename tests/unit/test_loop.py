@@ -11,7 +11,7 @@ from support.audio import DEADLINE_S, RATE_HZ, FakeAudio, block, wait_for
 from appliance.emission.player import EmissionPlayer
 from appliance.errors import DeviceLost, SourceError
 from appliance.events import EmissionChanged
-from appliance.loop import _DRAIN_BLOCKS, _QUEUE_BLOCKS, AudioLoop
+from appliance.loop import _QUEUE_BLOCKS, DRAIN_BLOCKS, AudioLoop
 from appliance.pipeline import Step
 from appliance.types import Tones
 
@@ -148,7 +148,7 @@ def test_a_fault_of_thought_fades_out_and_ends_the_loop(live):
     with pytest.raises(ZeroDivisionError, match="ours"):
         run(audio, Thinker(think), live=live, player=player())
     assert audio.closed == 1
-    assert not np.concatenate(audio.written[1 - _DRAIN_BLOCKS :]).any()
+    assert not np.concatenate(audio.written[1 - DRAIN_BLOCKS :]).any()
 
 
 def envelope(samples, carrier_hz):
@@ -178,8 +178,8 @@ def test_stop_fades_out_and_ends_in_silence():
     # A raised cosine's steepest step; a tone that is cut off changes by `full` from one value to the next.
     steepest = full * np.pi / 2.0 * 24 / RATE_HZ / fade_s
     assert np.abs(np.diff(level)).max() < 1.2 * steepest
-    assert not played[(1 - _DRAIN_BLOCKS) * FRAMES :].any()
-    assert len(played) == pytest.approx((30 + _DRAIN_BLOCKS) * FRAMES + fade_s * RATE_HZ, abs=2 * FRAMES)
+    assert not played[(1 - DRAIN_BLOCKS) * FRAMES :].any()
+    assert len(played) == pytest.approx((30 + DRAIN_BLOCKS) * FRAMES + fade_s * RATE_HZ, abs=2 * FRAMES)
     assert audio.closed == 1
 
 
