@@ -63,7 +63,7 @@ class CarrierWatch:
         """The state at the end of a block of at least one sample."""
         samples = block.iq.shape[2]
         share = -math.expm1(-samples / (_SMOOTHING_S * block.rate_hz))
-        mean = block.iq.mean(axis=2)
+        mean = block.iq.sum(axis=2) / np.float32(samples)
         amplitude = np.abs(mean)
         before = self._amplitude
         if before is None or self._state is not CarrierState.STEADY:
@@ -75,8 +75,9 @@ class CarrierWatch:
         else:
             self._amplitude = (before + share * (amplitude - before)).astype(np.float32)
         self._heard_s += samples / block.rate_hz
-        self._steady += share * (float(np.mean(amplitude**2)) - self._steady)
-        self._around += share * (float(np.mean(np.abs(block.iq - mean[..., None]) ** 2)) - self._around)
+        around = block.iq - mean[..., None]
+        self._steady += share * (float(np.vdot(mean, mean).real) / mean.size - self._steady)
+        self._around += share * (float(np.vdot(around, around).real) / around.size - self._around)
         if self._steady > _STEADY_SHARE * self._around:
             self._state = CarrierState.STEADY
         else:
@@ -85,11 +86,11 @@ class CarrierWatch:
 
     def _jumps(self, block: BasebandBlock, amplitude: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
         """Whether the tone changes more than any echo could make it."""
-        usual = max(float(np.mean(before)), 1e-12)
-        if not 1.0 / _JUMP < float(np.mean(amplitude)) / usual < _JUMP:
+        usual = max(float(before.sum()) / before.size, 1e-12)
+        if not 1.0 / _JUMP < float(amplitude.sum()) / amplitude.size / usual < _JUMP:
             return True
         if self._steady < _CLEAR_SHARE * self._around:
             return False
         # a tone that breaks off near a block's end hardly changes the block's mean, but looks like motion of any speed
-        level = np.abs(block.iq).mean(axis=(0, 1)) / usual
+        level = np.abs(block.iq).sum(axis=(0, 1)) / (before.size * usual)
         return float(level.min()) < 1.0 / _BREAK or float(level.max()) > _BREAK

@@ -25,7 +25,7 @@ class ClutterCanceller:
         samples = block.iq.shape[2]
         if samples == 0:
             return block
-        block_mean = block.iq.mean(axis=2)
+        block_mean = block.iq.sum(axis=2) / np.float32(samples)
         if self._mean is None:
             self._mean = block_mean
         before = self._mean
@@ -33,7 +33,7 @@ class ClutterCanceller:
             forgotten = -math.expm1(-samples / (TIME_CONSTANT_S * block.rate_hz))
             self._mean = (before + forgotten * (block_mean - before)).astype(np.complex64)
         # a straight line between the old and the new mean: a step at each block would be a tone of its own
-        way = np.linspace(0.0, 1.0, samples, endpoint=False, dtype=np.float32)
+        way = np.arange(samples, dtype=np.float32) / np.float32(samples)
         static = before[..., None] + way * (self._mean - before)[..., None]
         return BasebandBlock(
             iq=block.iq - static,

@@ -78,8 +78,8 @@ class ThresholdDetector:
         false_alarms_per_day: float,
     ) -> None:
         middle = WINDOW_SAMPLES // 2
-        bands = [(middle - high + 1, middle - low + 1) for low, high in _pairs(_BAND_EDGE_BINS)][::-1]
-        bands += [(middle + low, middle + high) for low, high in _pairs(_BAND_EDGE_BINS)]
+        bands = [(middle - high + 1, middle - low + 1) for low, high in itertools.pairwise(_BAND_EDGE_BINS)][::-1]
+        bands += [(middle + low, middle + high) for low, high in itertools.pairwise(_BAND_EDGE_BINS)]
         self._bands = np.zeros((WINDOW_SAMPLES, len(bands)), np.float32)
         for column, (low, high) in enumerate(bands):
             self._bands[low:high, column] = 1.0
@@ -114,9 +114,14 @@ class ThresholdDetector:
         ratio = (power / self._floor).mean(axis=(0, 1))
         self._ratios[:-1] = self._ratios[1:]
         self._ratios[-1] = ratio
-        highest = self._highest_deviate()
+        shape = self._shape()
+        one = deviate(ratio, shape)
+        several = deviate(self._ratios.mean(axis=0), shape * self._looks_independent)
+        root = math.sqrt(len(one))
+        highest = float(max(one.max(), several.max(), one.sum() / root, several.sum() / root))
+        score = self._score(frame, highest, one, several)
         self._follow(power, ratio, highest)
-        return self._score(frame, highest)
+        return score
 
     def _learn(self, power: NDArray[np.float64]) -> None:
         self._learned.append(power)
@@ -134,17 +139,6 @@ class ThresholdDetector:
         if self._floor is not None:
             self._lately = self._floor
             self._learned.clear()
-
-    def _highest_deviate(self) -> float:
-        one, several = self._deviates()
-        root = math.sqrt(len(one))
-        return float(max(one.max(), several.max(), one.sum() / root, several.sum() / root))
-
-    def _deviates(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """How far each band stands out, [bands]: in the last look, and in the mean of the last looks."""
-        shape = self._shape()
-        one = deviate(self._ratios[-1], shape)
-        return one, deviate(self._ratios.mean(axis=0), shape * self._looks_independent)
 
     def _shape(self) -> NDArray[np.float64]:
         """Shape parameter of each band's ratio: what the window promises, less where the room is less steady."""
@@ -166,9 +160,20 @@ class ThresholdDetector:
         crept = self._floor * 10.0 ** (creep_db_per_s * self._hop_s / 10.0)
         self._floor = np.minimum(followed, crept)
 
-    def _score(self, frame: DopplerFrame, highest: float) -> Score:
+    def _score(
+        self, frame: DopplerFrame, highest: float, one: NDArray[np.float64], several: NDArray[np.float64]
+    ) -> Score:
+        """The score, from the deviates of each band in the last look and in the mean of the last looks."""
         motion = 1.0 / (1.0 + math.exp(min(-(highest - self.threshold) / _SOFTNESS, 500.0)))
-        speed_mps, radial_mps = self._velocity(frame)
+        speed_mps, radial_mps, cause = 0.0, None, ""
+        if highest >= _DOUBT:
+            one_is_clearer = one.max() > several.max()
+            ratio = self._ratios[-1] if one_is_clearer else self._ratios.mean(axis=0)
+            deviates = one if one_is_clearer else several
+            bands_mps = (frame.velocity_mps.mean(axis=0) @ self._bands) / self._bands.sum(axis=0)
+            speed_mps, radial_mps = self._velocity(ratio, deviates, bands_mps)
+            band = int(np.argmax(deviates))
+            cause = f"{10.0 * math.log10(ratio[band]):.0f} dB above the quiet room at {bands_mps[band]:+.2f} m/s"
         major = 1.0 / (1.0 + math.exp(-(speed_mps - _MAJOR_MPS) / _MAJOR_SOFTNESS_MPS))
         return Score(
             probabilities={
@@ -176,37 +181,18 @@ class ThresholdDetector:
                 MotionClass.MAJOR: motion * major,
                 MotionClass.MINOR: motion * (1.0 - major),
             },
-            radial_mps=radial_mps if highest >= _DOUBT else None,
+            radial_mps=radial_mps,
             t_s=frame.t_s,
             source=SOURCE,
-            cause=self._cause(frame) if highest >= _DOUBT else "",
+            cause=cause,
         )
 
-    def _cause(self, frame: DopplerFrame) -> str:
-        """The band that stands out most, in words."""
-        ratio, deviates = self._clearer_looks()
-        band = int(np.argmax(deviates))
-        level_db = 10.0 * math.log10(ratio[band])
-        return f"{level_db:.0f} dB above the quiet room at {self._bands_mps(frame)[band]:+.2f} m/s"
-
-    def _clearer_looks(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Ratio and deviate of each band in the last look or in the mean of the last looks, whichever stands out."""
-        one, several = self._deviates()
-        if one.max() > several.max():
-            return self._ratios[-1], one
-        return self._ratios.mean(axis=0), several
-
-    def _bands_mps(self, frame: DopplerFrame) -> NDArray[np.float32]:
-        """Velocity in the middle of each band, averaged over carriers."""
-        middle: NDArray[np.float32] = (frame.velocity_mps.mean(axis=0) @ self._bands) / self._bands.sum(axis=0)
-        return middle
-
-    def _velocity(self, frame: DopplerFrame) -> tuple[float, float | None]:
-        """Mean speed, and radial velocity where one direction prevails, of the last frames' power above the floor."""
+    def _velocity(
+        self, ratio: NDArray[np.float64], deviates: NDArray[np.float64], bands_mps: NDArray[np.float32]
+    ) -> tuple[float, float | None]:
+        """Mean speed, and radial velocity where one direction prevails, of the power above the floor."""
         assert self._floor is not None
-        ratio, deviates = self._clearer_looks()
         excess = np.where(deviates > _BELIEVED, ratio - 1.0, 0.0) * self._floor.mean(axis=(0, 1))
-        bands_mps = self._bands_mps(frame)
         total = float(excess.sum())
         if total <= 0.0:
             return 0.0, None
@@ -217,7 +203,3 @@ class ThresholdDetector:
             return speed_mps, None
         side = towards if asymmetry > 0 else ~towards
         return speed_mps, float(excess[side] @ bands_mps[side]) / float(excess[side].sum())
-
-
-def _pairs(edges: tuple[int, ...]) -> list[tuple[int, int]]:
-    return list(itertools.pairwise(edges))

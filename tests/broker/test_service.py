@@ -241,7 +241,7 @@ def test_commands_do_what_they_say(broker, subscribe):
         live.publish(f"{ROOT}/set/hold_s", b"5")
         live.wait_for(f"{ROOT}/presence", b'"vacant"')
         assert states(live, "presence")[-1]["cause"] == "no motion for 5 s"
-        assert states(live, "motion")[-1]["motion"] is False
+        live.wait(lambda: states(live, "motion")[-1]["motion"] is False, "motion to be known")
 
         live.publish(f"{ROOT}/set/emission", b"off")
         live.wait_for(f"{ROOT}/presence", b'"unknown"')

@@ -290,7 +290,7 @@ def recorded(scene):
 
 def test_what_was_going_on_ends_when_the_source_is_given_up():
     pipeline = make_pipeline(hold_s=HOLD_S)
-    for t_s, step in listen(walk(distance_m=2.0), pipeline):
+    for t_s, step in listen(walk(distance_m=2.0), pipeline):  # noqa: B007 -- told behind the loop
         if any(isinstance(event, PresenceChanged) and event.presence is Presence.OCCUPIED for event in step.events):
             break
     events = pipeline.give_up(t_s=t_s, cause="device lost")
