@@ -123,9 +123,10 @@ def test_a_visit_while_the_broker_is_killed_and_started_again(broker, subscribe,
     service = serve(config, "room:visit")
     live.wait_for(f"{ROOT}/presence", b'"occupied"')
     live.wait_for("home/light/set", b"ON")
+    wait_until(lambda: moved.exists() and moved.read_text(), "the routine with a broker")
     broker.kill()
     service.wait_for_line("is gone")
-    noted = len(moved.read_text()) if moved.exists() else 0
+    noted = len(moved.read_text())
     # The visitor sits, and moves again: the routine's program runs although there is no broker.
     wait_until(lambda: moved.exists() and len(moved.read_text()) > noted, "the routine without a broker", 40.0)
     broker.start()
