@@ -140,8 +140,8 @@ def test_digital_silence_is_unknown_and_neither_motion_nor_presence():
     assert states(after) == [Presence.VACANT]
 
 
-@pytest.mark.parametrize("cut", [0, 8, 200, 960, 1500, 1700, 1900, 1919])
-@pytest.mark.parametrize("phase_blocks", [0, 1, 2, 5])
+@pytest.mark.parametrize("cut", [0, 960, 1700, 1900])
+@pytest.mark.parametrize("phase_blocks", [0, 1, 2])
 def test_a_tone_that_breaks_off_is_missing_and_its_end_is_no_motion(cut, phase_blocks):
     pipeline, tone = vacant_pipeline()
     hear(pipeline, tone, phase_blocks * 0.01)
