@@ -71,7 +71,7 @@ def test_feet_take_turns():
 
 def test_a_walk_begins_and_ends_gently_and_arrives():
     person = Person(at=(4.0, 1.0), start_s=1.0, actions=(Walk((1.0, 1.0)), Stay(2.0)))
-    t_s, places = track(person, person.end_s)
+    _, places = track(person, person.end_s)
     hips_mps = velocity(places)[:, HIPS]
     acceleration = np.linalg.norm(np.diff(hips_mps, axis=0), axis=1) / STEP_S
     # From nothing to 1.2 m/s in half a second by a raised cosine: at most 3.8 m/s2.

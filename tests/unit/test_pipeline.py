@@ -290,9 +290,10 @@ def recorded(scene):
 
 def test_what_was_going_on_ends_when_the_source_is_given_up():
     pipeline = make_pipeline(hold_s=HOLD_S)
-    for t_s, step in listen(walk(distance_m=2.0), pipeline):
-        if any(isinstance(event, PresenceChanged) and event.presence is Presence.OCCUPIED for event in step.events):
+    for _, step in listen(walk(distance_m=2.0), pipeline):
+        if Presence.OCCUPIED in states(step.events):
             break
+    t_s = 6.0
     events = pipeline.give_up(t_s=t_s, cause="device lost")
     assert kinds(events) == ["MotionStopped", "PresenceChanged"]
     assert [event.cause for event in events] == ["device lost", "device lost"]
