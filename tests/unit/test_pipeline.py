@@ -140,8 +140,8 @@ def test_digital_silence_is_unknown_and_neither_motion_nor_presence():
     assert states(after) == [Presence.VACANT]
 
 
-@pytest.mark.parametrize("cut", [0, 8, 200, 960, 1500, 1700, 1900, 1919])
-@pytest.mark.parametrize("phase_blocks", [0, 1, 2, 5])
+@pytest.mark.parametrize("cut", [0, 960, 1700, 1900])
+@pytest.mark.parametrize("phase_blocks", [0, 1, 2])
 def test_a_tone_that_breaks_off_is_missing_and_its_end_is_no_motion(cut, phase_blocks):
     pipeline, tone = vacant_pipeline()
     hear(pipeline, tone, phase_blocks * 0.01)
@@ -290,9 +290,10 @@ def recorded(scene):
 
 def test_what_was_going_on_ends_when_the_source_is_given_up():
     pipeline = make_pipeline(hold_s=HOLD_S)
-    for t_s, step in listen(walk(distance_m=2.0), pipeline):  # noqa: B007 -- told behind the loop
-        if any(isinstance(event, PresenceChanged) and event.presence is Presence.OCCUPIED for event in step.events):
+    for _, step in listen(walk(distance_m=2.0), pipeline):
+        if Presence.OCCUPIED in states(step.events):
             break
+    t_s = 6.0
     events = pipeline.give_up(t_s=t_s, cause="device lost")
     assert kinds(events) == ["MotionStopped", "PresenceChanged"]
     assert [event.cause for event in events] == ["device lost", "device lost"]

@@ -40,8 +40,8 @@ class Room:
         end = self._sample + round(seconds * RATE_HZ)
         scores = []
         while self._sample < end:
-            sound = self._sound(min(BATCH_FRAMES * HOP_SAMPLES, end - self._sample), gain, echoes)
-            heard = np.concatenate([self._past, sound], axis=2)
+            samples = min(BATCH_FRAMES * HOP_SAMPLES, end - self._sample)
+            heard = np.concatenate([self._past, self._sound(samples, gain, echoes)], axis=2)
             first = self._sample - self._past.shape[2]
             if heard.shape[2] < WINDOW_SAMPLES:
                 self._sample, self._past = first + heard.shape[2], heard
