@@ -17,7 +17,7 @@ from appliance.config.schema import AudioConfig, Config
 from appliance.emission.player import EmissionPlayer
 from appliance.errors import ApplianceError, DeviceLost, PublishRejected, SourceError
 from appliance.events import DeviceLost as DeviceLostEvent
-from appliance.events import Event
+from appliance.events import Event, StreamHealth
 from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS
 from appliance.hardware.paced import Paced
@@ -204,6 +204,7 @@ class Service:
         self._delivered_s = 0.0
         self._last_s = 0.0
         self._stopping = False
+        self._faults: tuple[str, ...] = ()
         self._acting: dict[asyncio.Task[None], str] = {}
 
     def _make_output(self, config: Config) -> MqttOutput | None:
@@ -301,6 +302,7 @@ class Service:
             self._health.audio_processed(t_s)
             firings: list[Firing] = []
             for event in events:
+                self._log_faults(event)
                 if self._publisher:
                     self._publisher.handle(event)
                 firings += self._engine.handle(event, self._clock.now().astimezone())
@@ -310,6 +312,15 @@ class Service:
                 task = tasks.create_task(self._actions.run(firing))
                 self._acting[task] = firing.routine_id
                 task.add_done_callback(self._acting.pop)
+
+    def _log_faults(self, event: Event) -> None:
+        """The log tells of faults too, once each time they change: not everybody has a broker."""
+        if isinstance(event, StreamHealth) and event.faults != self._faults:
+            self._faults = event.faults
+            if event.faults:
+                _log.warning("%s: %s", self._source.audio.name, ", ".join(event.faults))
+            else:
+                _log.info("%s: well again", self._source.audio.name)
 
     async def _finish_actions(self) -> None:
         """Let what routines have begun come to its end, but not for long: whoever ends us waits."""

@@ -26,6 +26,7 @@ def closed_loop(
     outputs: int = 2,
     block_frames: int = 1920,
     periods: int = 8,
+    paced_hz: int | None = None,
 ) -> dict[str, str]:
     """A room between `loop_out` and `loop_in`; the environment in which a process finds both, S32_LE only.
 
@@ -38,6 +39,7 @@ def closed_loop(
         outputs: channels played.
         block_frames: the period; with `periods` the buffer of both directions.
         periods: alsa-lib holds back one whole buffer of playback, so that the room gives as much silence first.
+        paced_hz: rate at which the room gives its sound, as a card does; by default as fast as it is read.
     """
     fifo, script = folder / "heard.fifo", folder / "room.sh"
     os.mkfifo(fifo)
@@ -49,6 +51,7 @@ def closed_loop(
         "outputs": outputs,
         "block_frames": block_frames,
         "silent_blocks": periods,
+        "paced_hz": paced_hz,
     }
     tests = Path(__file__).parent
     command = [sys.executable, str(tests / "room_process.py"), json.dumps(description)]

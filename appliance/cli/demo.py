@@ -3,8 +3,11 @@
 import argparse
 import asyncio
 import contextlib
+import errno
 import logging
+import os
 import re
+import sys
 import tempfile
 import threading
 import time
@@ -41,8 +44,8 @@ sensing: {{hold_s: {hold_s}}}
 mqtt: {{host: {host}, port: {port}}}
 routines: {{file: routines.yaml}}
 """
-_SVG = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-"""Rich's picture without the fonts that a viewer would have to fetch from elsewhere."""
+_SVG = re.sub(r"(@font-face \{\{.*?\}\}|<!--.*?-->)\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+"""Rich's picture without the fonts that a viewer would have to fetch from elsewhere, and without its advertisement."""
 
 _ROUTINES = """\
 - id: light_on
@@ -68,7 +71,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def demo(args: argparse.Namespace) -> int:
-    """Run the visit; 1 if nobody was noticed."""
+    """Run the visit; 1 if nobody was noticed, 2 if there is no place for its picture."""
+    if args.picture and not _can_be_written(args.picture):
+        return 2
     logging.getLogger().setLevel(logging.ERROR)  # the picture says it all
     scene = visit()
     console = Console(record=args.picture is not None, width=WIDTH if args.picture else None)
@@ -85,6 +90,19 @@ def demo(args: argparse.Namespace) -> int:
     if args.picture:
         args.picture.write_text(console.export_svg(title="pipistrelle demo", code_format=_SVG), encoding="utf-8")
     return 0 if stage.occupied_s is not None else 1
+
+
+def _can_be_written(path: Path) -> bool:
+    """Looked at before the visit, which takes its time; leaves no file behind."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent):
+            pass
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    except OSError as error:
+        print(f"pipistrelle: {path}: cannot be written ({error.strerror}); choose another", file=sys.stderr)
+        return False
+    return True
 
 
 def _write_files(folder: Path, broker: PrivateBroker) -> Path:

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from datetime import datetime
 
 import numpy as np
@@ -328,3 +329,22 @@ def test_killed_and_started_again_nothing_of_before_stands(broker, subscribe, wr
     assert (first["presence"], first["cause"]) == ("unknown", "started")
     assert again.stop(signal.SIGINT) == 0
     live.wait_for(f"{ROOT}/status", b"offline")
+
+
+@pytest.mark.slow
+def test_a_process_that_was_stopped_for_a_while_goes_on(broker, subscribe, write_config, serve):
+    live = subscribe()
+    service = serve(write_config(broker), "room:empty")
+    live.wait_for(f"{ROOT}/presence", b'"vacant"')
+    service.send(signal.SIGSTOP)
+    time.sleep(3.0)  # not a wait for anything: this is what is tried
+    service.send(signal.SIGCONT)
+    live.publish(f"{ROOT}/set/emission", b"off")
+    live.wait_for(f"{ROOT}/presence", b'"unknown"')
+    live.publish(f"{ROOT}/set/emission", b"on")
+    live.wait_for(f"{ROOT}/presence", b'"vacant"')
+    # Whether frames were lost depends on the computer; nobody moved, and nobody is said to have.
+    assert {event.type for event in events(live)} <= {"presence_changed", "emission_changed", "stream_health"}
+    assert live.on(f"{ROOT}/status") == [b"online"]
+    assert service.stop(signal.SIGINT) == 0
+    assert_all_is_of_its_model(live)

@@ -1,5 +1,6 @@
 """The closed loop through the real ALSA library: what is played comes back through a room in another process."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -8,6 +9,10 @@ import textwrap
 import numpy as np
 import pytest
 from alsa_lab import closed_loop
+from support.mosquitto import Subscriber, wait_until
+from support.service import ServiceProcess
+
+from appliance.cli.broker import PrivateBroker, find_mosquitto
 
 # In a process of its own, so that a loop that stands still ends at the time limit.
 PLAY_AND_RECORD = """
@@ -76,3 +81,84 @@ def test_a_tone_is_heard_as_loud_and_as_high_as_it_was_played(tmp_path):
     spectrum = np.abs(np.fft.rfft(steady, axis=0)) / len(steady) * 2
     assert (spectrum.argmax(axis=0) == 40_000 * len(steady) // 192_000).all()
     np.testing.assert_allclose(spectrum.max(axis=0), [0.5, 0.25, 0.125, 0.0625], rtol=1e-3)
+
+
+ENTRY_S = 4.0
+CONFIG = """
+node: loop
+audio: {{capture: loop_in, playback: loop_out, format: S32_LE, mics: 4, outputs: 2}}
+emission: {{on: {on}}}
+mqtt: {{host: {host}, port: {port}}}
+"""
+
+
+@pytest.fixture
+def looped(tmp_path):
+    """Starts the whole service before a real broker with a room behind ALSA; gives it and a subscriber."""
+    if find_mosquitto() is None:
+        pytest.skip("mosquitto is not installed")
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(PrivateBroker(tmp_path / "broker"))
+        live = Subscriber(broker)
+        stack.callback(live.close)
+
+        def start(*, on=True, plugged=True):
+            # The room gives its sound in real time, as a card does: a live source does not wait for thought, and a
+            # room that is as fast as it is read would outrun any thought.
+            room = {
+                "mics": 4,
+                "start_s": ENTRY_S,
+                "distance_m": 4.0,
+                "over": str(tmp_path / "over"),
+                "plugged": plugged,
+            }
+            environment = closed_loop(tmp_path, room="room_process:Walked", options=room, paced_hz=192_000)
+            config = tmp_path / "appliance.yaml"
+            config.write_text(CONFIG.format(on=str(on).lower(), host=broker.host, port=broker.port))
+            arguments = ("--config", config, "--source", "alsa")
+            return stack.enter_context(ServiceProcess(tmp_path, *arguments, env=environment)), live
+
+        yield start
+
+
+def told(subscriber, name):
+    return [json.loads(payload) for payload in subscriber.on(f"pipistrelle/loop/{name}")]
+
+
+def end_well(service, live):
+    assert service.stop() == 0
+    assert "Traceback" not in service.log
+    live.wait_for("pipistrelle/loop/status", b"offline")
+
+
+@pytest.mark.broker
+def test_the_whole_service_sees_a_walk(looped):
+    service, live = looped()
+    live.wait(lambda: len(told(live, "event")) >= 2, "two events")
+    started, occupied = told(live, "event")[:2]
+    assert started["type"] == "motion_started"
+    assert (occupied["type"], occupied["presence"]) == ("presence_changed", "occupied")
+    # The room began eight blocks before its first sound, and its time is the stream's less those.
+    step_s = ENTRY_S + 0.08
+    assert step_s < started["t_s"] <= step_s + 0.3
+    assert occupied["t_s"] <= step_s + 0.5
+    assert told(live, "presence")[-1]["presence"] == "occupied"
+    wait_until(lambda: any(motion["radial_mps"] for motion in told(live, "motion")), "a velocity")
+    # towards the device, and no faster than anybody walks
+    assert 0.1 < next(motion["radial_mps"] for motion in told(live, "motion") if motion["radial_mps"]) < 2.5
+    assert told(live, "health")[-1]["lost_frames"] == 0
+    end_well(service, live)
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize(("without", "faults"), [({"on": False}, []), ({"plugged": False}, ["tone_missing"])])
+def test_without_its_tone_it_sees_nobody_and_knows_that_it_does_not_know(looped, tmp_path, without, faults):
+    service, live = looped(**without)
+    live.wait_for("pipistrelle/loop/status", b"online")
+    wait_until((tmp_path / "over").exists, "the walk's end")
+    assert {event["type"] for event in told(live, "event")} <= {"stream_health"}
+    assert {state["presence"] for state in told(live, "presence")} == {"unknown"}
+    assert {state["motion"] for state in told(live, "motion")} == {None}
+    assert told(live, "health")[-1]["faults"] == faults
+    assert told(live, "health")[-1]["lost_frames"] == 0
+    end_well(service, live)

@@ -5,6 +5,7 @@ import itertools
 import logging
 import os
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -282,6 +283,19 @@ def test_a_signal_fades_out_and_ends(broker, stop_signal, times, caplog):
     assert not np.concatenate(audio.written[-10:]).any()
     assert broker[0].said[-1] == ("close", b"")
     assert [record.getMessage() for record in caplog.records].count("stopping") == 1
+
+
+def test_faults_of_the_stream_are_logged_once_as_they_come_and_go(caplog):
+    caplog.set_level(logging.INFO, "appliance.app")
+
+    def losing():
+        for taken in heard(6.0):
+            late = 1920 * (taken.first_frame > 3 * RATE_HZ)
+            lost = 1920 if taken.first_frame in (3 * RATE_HZ + 1920, 3 * RATE_HZ + 3840) else 0
+            yield replace(taken, first_frame=taken.first_frame + late, lost_frames_before=lost)
+
+    serve(Service(config(), clock=StreamClock()), FakeAudio(losing()))
+    assert [record.getMessage() for record in caplog.records] == ["fake: frames_lost", "fake: well again"]
 
 
 def test_each_step_can_be_observed():
