@@ -18,7 +18,7 @@ $(READY): pyproject.toml $(SOURCES)
 	@PYTHON=$(PYTHON) sh .ci/packages
 	@test -x $(BIN)/python || { echo "making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing Python packages and compiling the signal path (a minute or two)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable '.[dev]'
 	@touch $@
 
 demo: $(READY)  ## a scripted visit to a virtual room; FAST=1 runs it as fast as it can be heard
