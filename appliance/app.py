@@ -19,7 +19,7 @@ from appliance.errors import ApplianceError, DeviceLost, PublishRejected, Source
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event, StreamHealth
 from appliance.hardware.alsa import AlsaAudio, find_device
-from appliance.hardware.cards import SAMPLE_FORMATS
+from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
 from appliance.hardware.wav import WavAudio
@@ -127,19 +127,23 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
     return Source(audio if fast else Paced(audio), carriers_hz, live=not fast)
 
 
-def _open_card(config: AudioConfig) -> AlsaAudio:
+def choose_card(config: AudioConfig) -> DeviceChoice:
     """The card that the configuration names, or the one that can do most.
 
     Raises:
-        HardwareError: it cannot be used.
+        HardwareError: there is none, or it cannot be used.
     """
-    choice = find_device(
+    return find_device(
         config.capture,
         playback=None if config.playback in ("auto", "none") else config.playback,
         rate_hz=config.rate_hz,
         mics=None if config.mics == "auto" else config.mics,
         outputs=0 if config.playback == "none" else config.outputs,
     )
+
+
+def _open_card(config: AudioConfig) -> AlsaAudio:
+    choice = choose_card(config)
     return AlsaAudio(
         choice.capture,
         playback=choice.playback,

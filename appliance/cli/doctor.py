@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from appliance import __version__
+from appliance.app import choose_card
 from appliance.classify.tflite import probe_runtime
 from appliance.cli.run import add_config, config_path
 from appliance.config.load import load_config, load_routines
 from appliance.config.schema import Config
 from appliance.dsp.downconvert import DownConverter
 from appliance.errors import ApplianceError, BrokerUnavailable
-from appliance.hardware.alsa import find_device
 from appliance.outputs.password import read_password
 from appliance.types import PcmBlock
 
@@ -86,15 +86,8 @@ def _routines(config: Config) -> str:
 
 
 def _card(config: Config) -> str:
-    audio = config.audio
-    choice = find_device(
-        audio.capture,
-        playback=None if audio.playback in ("auto", "none") else audio.playback,
-        rate_hz=audio.rate_hz,
-        mics=None if audio.mics == "auto" else audio.mics,
-        outputs=0 if audio.playback == "none" else audio.outputs,
-    )
-    return f"{choice.capture} with {choice.mics} microphones at {choice.rate_hz} Hz, playing to {choice.playback}"
+    choice = choose_card(config.audio)
+    return f"{choice.capture}, microphones: {choice.mics}, at {choice.rate_hz} Hz, playing to {choice.playback}"
 
 
 def _broker(config: Config) -> str:

@@ -69,7 +69,7 @@ def record(args: argparse.Namespace) -> int:
             recorded_s = _record(source, recorder, args.duration_s, make_player(config, source.audio), emission)
     finally:
         source.audio.close()
-    print(f"{args.out}: {recorded_s:.1f} s, {source.audio.mics} microphones at {source.audio.rate_hz} Hz")
+    print(f"{args.out}: {recorded_s:.1f} s, microphones: {source.audio.mics}, at {source.audio.rate_hz} Hz")
     return 0
 
 

@@ -65,6 +65,6 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(config, args.source)
     audio = source.audio
     carriers = ", ".join(f"{carrier / 1000:g} kHz" for carrier in source.carriers_hz)
-    _log.info("%s: %d microphones at %d Hz, listening at %s", audio.name, audio.mics, audio.rate_hz, carriers)
+    _log.info("%s, microphones: %d, at %d Hz, listening at %s", audio.name, audio.mics, audio.rate_hz, carriers)
     asyncio.run(service.run(source))
     return 0

@@ -465,7 +465,7 @@ def test_a_recording_holds_no_speech_unless_it_is_asked_for(run, tmp_path, confi
 def test_a_recorded_visit_is_found_again(run, tmp_path, config):
     code, out, _ = run("record", "--config", config, "--source", "room:visit", "--duration-s", "9", tmp_path / "a.flac")
     assert code == 0
-    assert out == f"{tmp_path}/a.flac: 9.0 s, 4 microphones at 192000 Hz\n"
+    assert out == f"{tmp_path}/a.flac: 9.0 s, microphones: 4, at 192000 Hz\n"
     assert soundfile.info(tmp_path / "a.flac").frames == 9 * RATE_HZ
     code, out, err = run("replay", "--json", "--config", config, tmp_path / "a.flac")
     assert (code, err) == (0, "")
