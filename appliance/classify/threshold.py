@@ -45,6 +45,13 @@ _SOFTNESS = 0.7
 _BELIEVED = 3.0
 """Deviate from which a band counts for the velocity."""
 
+_BURST_SHARE = 0.03
+"""Density of power at 3 to 4 m/s both ways, relative to the densest band, from which it is a burst: what sounds for a
+few milliseconds fills every band, a body that moves so fast moves slowly as well, and far louder."""
+
+_FAST_SHARE = 0.3
+"""The same one way only."""
+
 _MAJOR_MPS = 0.65
 _MAJOR_SOFTNESS_MPS = 0.08
 _ONE_SIDED = 0.35
@@ -119,8 +126,8 @@ class ThresholdDetector:
         several = deviate(self._ratios.mean(axis=0), shape * self._looks_independent)
         root = math.sqrt(len(one))
         highest = float(max(one.max(), several.max(), one.sum() / root, several.sum() / root))
-        score = self._score(frame, highest, one, several)
-        self._follow(power, ratio, highest)
+        score = self._score(frame, self._floor.mean(axis=(0, 1)), highest, one, several)
+        self._follow(power, ratio, highest, moving=score.motion >= 0.5)
         return score
 
     def _learn(self, power: NDArray[np.float64]) -> None:
@@ -144,7 +151,7 @@ class ThresholdDetector:
         """Shape parameter of each band's ratio: what the window promises, less where the room is less steady."""
         return np.minimum(self._looks_shape, 1.0 / self._spread)
 
-    def _follow(self, power: NDArray[np.float64], ratio: NDArray[np.float64], highest: float) -> None:
+    def _follow(self, power: NDArray[np.float64], ratio: NDArray[np.float64], highest: float, *, moving: bool) -> None:
         assert self._floor is not None
         assert self._lately is not None
         share = self._hop_s / _FOLLOW_S
@@ -156,30 +163,40 @@ class ThresholdDetector:
         # towards the average and not towards each instant: noise that may pull down freely, but up only slowly, would
         # take the floor dB below itself, and then stand out from it for ever
         followed = self._floor + share * (self._lately - self._floor)
-        creep_db_per_s = _CREEP_IN_MOTION_DB_PER_S if highest >= self.threshold else _CREEP_DB_PER_S
+        creep_db_per_s = _CREEP_IN_MOTION_DB_PER_S if moving else _CREEP_DB_PER_S
         crept = self._floor * 10.0 ** (creep_db_per_s * self._hop_s / 10.0)
         self._floor = np.minimum(followed, crept)
 
     def _score(
-        self, frame: DopplerFrame, highest: float, one: NDArray[np.float64], several: NDArray[np.float64]
+        self,
+        frame: DopplerFrame,
+        floor: NDArray[np.float64],
+        highest: float,
+        one: NDArray[np.float64],
+        several: NDArray[np.float64],
     ) -> Score:
         """The score, from the deviates of each band in the last look and in the mean of the last looks."""
-        motion = 1.0 / (1.0 + math.exp(min(-(highest - self.threshold) / _SOFTNESS, 500.0)))
-        speed_mps, radial_mps, cause = 0.0, None, ""
+        felt = 1.0 / (1.0 + math.exp(min(-(highest - self.threshold) / _SOFTNESS, 500.0)))
+        speed_mps, radial_mps, cause, burst = 0.0, None, "", False
         if highest >= _DOUBT:
             one_is_clearer = one.max() > several.max()
             ratio = self._ratios[-1] if one_is_clearer else self._ratios.mean(axis=0)
             deviates = one if one_is_clearer else several
             bands_mps = (frame.velocity_mps.mean(axis=0) @ self._bands) / self._bands.sum(axis=0)
-            speed_mps, radial_mps = self._velocity(ratio, deviates, bands_mps)
+            excess = np.maximum(ratio - 1.0, 0.0) * floor
+            believed = np.where(deviates > _BELIEVED, excess, 0.0)
+            burst = self._is_burst(excess, believed)
+            speed_mps, radial_mps = _velocity(believed, bands_mps)
             band = int(np.argmax(deviates))
             cause = f"{10.0 * math.log10(ratio[band]):.0f} dB above the quiet room at {bands_mps[band]:+.2f} m/s"
+        motion = 0.0 if burst else felt
         major = 1.0 / (1.0 + math.exp(-(speed_mps - _MAJOR_MPS) / _MAJOR_SOFTNESS_MPS))
         return Score(
             probabilities={
-                MotionClass.NOTHING: 1.0 - motion,
+                MotionClass.NOTHING: 1.0 - felt,
                 MotionClass.MAJOR: motion * major,
                 MotionClass.MINOR: motion * (1.0 - major),
+                MotionClass.NUISANCE: felt - motion,
             },
             radial_mps=radial_mps,
             t_s=frame.t_s,
@@ -187,19 +204,29 @@ class ThresholdDetector:
             cause=cause,
         )
 
-    def _velocity(
-        self, ratio: NDArray[np.float64], deviates: NDArray[np.float64], bands_mps: NDArray[np.float32]
-    ) -> tuple[float, float | None]:
-        """Mean speed, and radial velocity where one direction prevails, of the power above the floor."""
-        assert self._floor is not None
-        excess = np.where(deviates > _BELIEVED, ratio - 1.0, 0.0) * self._floor.mean(axis=(0, 1))
-        total = float(excess.sum())
-        if total <= 0.0:
-            return 0.0, None
-        speed_mps = float(excess @ np.abs(bands_mps)) / total
-        towards = bands_mps > 0
-        asymmetry = float(excess[towards].sum() - excess[~towards].sum()) / total
-        if abs(asymmetry) < _ONE_SIDED:
-            return speed_mps, None
-        side = towards if asymmetry > 0 else ~towards
-        return speed_mps, float(excess[side] @ bands_mps[side]) / float(excess[side].sum())
+    def _is_burst(self, excess: NDArray[np.float64], believed: NDArray[np.float64]) -> bool:
+        """Whether power above the floor, [bands], is spread as that of a click, a bat's call or jingling keys.
+
+        Args:
+            excess: of all bands.
+            believed: the same, 0 where it may be chance.
+        """
+        widths = self._bands.sum(axis=0)
+        both_ways = min(believed[0] / widths[0], believed[-1] / widths[-1])
+        one_way = max(excess[0] / widths[0], excess[-1] / widths[-1])
+        densest = float((excess / widths).max())
+        return bool(both_ways > _BURST_SHARE * densest or one_way > _FAST_SHARE * densest)
+
+
+def _velocity(excess: NDArray[np.float64], bands_mps: NDArray[np.float32]) -> tuple[float, float | None]:
+    """Mean speed, and radial velocity where one direction prevails, of the power above the floor, [bands]."""
+    total = float(excess.sum())
+    if total <= 0.0:
+        return 0.0, None
+    speed_mps = float(excess @ np.abs(bands_mps)) / total
+    towards = bands_mps > 0
+    asymmetry = float(excess[towards].sum() - excess[~towards].sum()) / total
+    if abs(asymmetry) < _ONE_SIDED:
+        return speed_mps, None
+    side = towards if asymmetry > 0 else ~towards
+    return speed_mps, float(excess[side] @ bands_mps[side]) / float(excess[side].sum())

@@ -1,6 +1,7 @@
 """Whole scenes through the same pipeline, player and room as the service, in stream time. All of them are simulated."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -147,3 +148,28 @@ def test_the_same_scene_gives_the_same_events():
         return [step.events for t_s, step in listen(walk(distance_m=3.0), make_pipeline()) if t_s < 7.0]
 
     assert short() == short()
+
+
+def bursts(count, *, level_dbfs, seed):
+    """Clicks of 0.005 to 2 ms of noise, one every 2 s from 5 s on, on all microphones alike."""
+    random = np.random.default_rng(seed)
+    sound = np.zeros((2 * count + 6) * 192_000)
+    for number in range(count):
+        click = random.standard_normal(random.integers(1, 400))
+        start = (5 + 2 * number) * 192_000 + int(random.integers(0, 192_000))
+        sound[start : start + len(click)] = click / np.abs(click).max() * 10 ** (level_dbfs / 20)
+    return sound * 2.0**31
+
+
+@pytest.mark.parametrize("level_dbfs", [-40.0, -6.0])
+def test_few_clicks_are_taken_for_motion(level_dbfs):
+    count = 15
+    sound = bursts(count, level_dbfs=level_dbfs, seed=4)
+
+    def heard(block):
+        added = sound[block.first_frame : block.first_frame + len(block.samples), None]
+        samples = np.clip(block.samples + added, -(2.0**31), 2.0**31 - 256).astype(np.int32)
+        return replace(block, samples=samples)
+
+    events = events_of(empty(5.0 + 2.0 * count, seed=3), heard=heard)
+    assert sum(isinstance(event, MotionStarted) for event in events) <= 3
