@@ -95,7 +95,6 @@ def test_noise_is_called_motion_as_often_as_was_asked(carriers, mics):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.parametrize("carriers", [1, 2])
 @pytest.mark.parametrize("mics", [1, 4, 8])
 def test_rarer_alarms_are_calibrated_as_well(carriers, mics):
