@@ -22,6 +22,9 @@ _ROWS_MPS = (2.0, 1.5, 1.1, 0.8, 0.5, 0.25, 0.1, -0.1, -0.25, -0.5, -0.8, -1.1, 
 """Edges of the strip's rows; the one in the middle holds what stands still and is drawn as a line."""
 
 _SHADES = ("grey7", "#1d2b53", "#27408b", "#1f77b4", "#2ca02c", "#bcbd22", "#ff9f1c", "#ff5400")
+_GLYPHS = " ░▒▓▓███"
+"""Beside the colours, for a terminal that has none."""
+
 _STEP_DB = 4.0
 _MESSAGES = 8
 _PRESENCE_STYLE = {Presence.UNKNOWN: "grey30", Presence.VACANT: "blue", Presence.OCCUPIED: "green"}
@@ -132,7 +135,7 @@ class Timeline:
         if column is None:
             return " ", ""
         shade = int(np.clip(column.rows_db[row] / _STEP_DB - 0.5, 0, len(_SHADES) - 1))
-        return "█", _SHADES[shade]
+        return _GLYPHS[shade], _SHADES[shade]
 
     def _bars(self) -> list[Text]:
         lines = [Text("motion ".rjust(11), "grey62"), Text("presence ".rjust(11), "grey62")]
