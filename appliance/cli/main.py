@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from appliance import __version__
 from appliance.cli import check, demo, devices, doctor, record, replay, run
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, ConfigError
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     try:
         return _run(argv)
+    except ConfigError as error:
+        # as a compiler tells a fault, so that editors can jump to its place
+        print(error, file=sys.stderr)
+        return error.exit_code
     except ApplianceError as error:
         print(*(f"pipistrelle: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return error.exit_code

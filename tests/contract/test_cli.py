@@ -155,7 +155,7 @@ def test_faults_of_the_configuration_are_78_and_all_told_at_once(run, tmp_path):
     (tmp_path / "a.yaml").write_text("nods: a\naudio: {mics: 9}\nmqtt: {port: 0}\n")
     code, out, err = run("run", "--config", tmp_path / "a.yaml")
     assert (code, out) == (78, "")
-    assert [line.removeprefix(f"pipistrelle: {tmp_path}/a.yaml:").split(" ")[0] for line in err.splitlines()] == [
+    assert [line.removeprefix(f"{tmp_path}/a.yaml:").split(" ")[0] for line in err.splitlines()] == [
         "1:1:",
         "2:15:",
         "3:14:",
