@@ -72,7 +72,7 @@ def test_a_reflector_stands_in_its_bin_and_is_positive_when_it_comes(carrier_hz,
     frame = doppler(carriers_hz=(carrier_hz,)).process(baseband, carrier_dbfs=NO_LEVEL)[-1]
     found_mps = frame.velocity_mps[0, frame.power_dbfs[0, 0].argmax()]
     bin_mps = frame.velocity_mps[0, 1] - frame.velocity_mps[0, 0]
-    assert found_mps == pytest.approx(velocity_mps, abs=0.51 * bin_mps)
+    assert found_mps == pytest.approx(velocity_mps, abs=float(0.51 * bin_mps))
     assert frame.power_dbfs.max() == pytest.approx(-20, abs=1.2)
 
 
