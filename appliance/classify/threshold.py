@@ -90,6 +90,7 @@ class ThresholdDetector:
         self._bands = np.zeros((WINDOW_SAMPLES, len(bands)), np.float32)
         for column, (low, high) in enumerate(bands):
             self._bands[low:high, column] = 1.0
+        self._widths = self._bands.sum(axis=0)
         spectrum = doppler.spectrum
         self._looks_shape = doppler.channels * np.array(
             [independent(high - low, spectrum.bin_correlation) for low, high in bands]
@@ -182,7 +183,7 @@ class ThresholdDetector:
             one_is_clearer = one.max() > several.max()
             ratio = self._ratios[-1] if one_is_clearer else self._ratios.mean(axis=0)
             deviates = one if one_is_clearer else several
-            bands_mps = (frame.velocity_mps.mean(axis=0) @ self._bands) / self._bands.sum(axis=0)
+            bands_mps = (frame.velocity_mps.mean(axis=0) @ self._bands) / self._widths
             excess = np.maximum(ratio - 1.0, 0.0) * floor
             believed = np.where(deviates > _BELIEVED, excess, 0.0)
             burst = self._is_burst(excess, believed)
@@ -211,10 +212,10 @@ class ThresholdDetector:
             excess: of all bands.
             believed: the same, 0 where it may be chance.
         """
-        widths = self._bands.sum(axis=0)
-        both_ways = min(believed[0] / widths[0], believed[-1] / widths[-1])
-        one_way = max(excess[0] / widths[0], excess[-1] / widths[-1])
-        densest = float((excess / widths).max())
+        density, believed_density = excess / self._widths, believed / self._widths
+        both_ways = min(believed_density[0], believed_density[-1])
+        one_way = max(density[0], density[-1])
+        densest = density.max()
         return bool(both_ways > _BURST_SHARE * densest or one_way > _FAST_SHARE * densest)
 
 

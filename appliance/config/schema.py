@@ -7,16 +7,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PlainValidator, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from appliance.dsp.carriers import HIGHEST_HZ, carrier_limits_hz
 from appliance.fields import Choice, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, refusal
 from appliance.physics import MAX_LEVEL_DB_SPL, MIN_CARRIER_HZ
+from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
 from appliance.types import MAX_CARRIERS, MAX_MICS
 
-MAX_CARRIER_HZ = 90_000.0
 MIN_CARRIER_SPACING_HZ = 2_500.0
 """The Doppler bands on either side of two carriers must not touch."""
-
-MAX_CARRIER_AT_96_KHZ_HZ = 45_000.0
-"""The converters' filters begin to cut a little below half the rate."""
 
 _PCM_NAME = r"[!-~]([ -~]{0,198}[!-~])?"
 _TEXT = r"[^\x00-\x1f\x7f]{1,1000}"
@@ -55,7 +53,7 @@ class EmissionConfig(PlainModel):
     """The tones: which, how loud at 1 m, and how gently they come and go."""
 
     on: bool = True
-    carriers_hz: Annotated[tuple[Annotated[float, Range(MIN_CARRIER_HZ, MAX_CARRIER_HZ)], ...], Field(strict=False)] = (
+    carriers_hz: Annotated[tuple[Annotated[float, Range(MIN_CARRIER_HZ, HIGHEST_HZ)], ...], Field(strict=False)] = (
         40_000.0,
     )
     level_db_spl: Annotated[float, Range(40, MAX_LEVEL_DB_SPL)] = 75.0
@@ -76,7 +74,7 @@ class EmissionConfig(PlainModel):
 class SensingConfig(PlainModel):
     """How long somebody is believed to be there, and how rare a false alarm shall be."""
 
-    hold_s: Annotated[float, Range(5, 3600)] = 120.0
+    hold_s: Annotated[float, Range(MIN_HOLD_S, MAX_HOLD_S)] = 120.0
     false_alarms_per_day: Annotated[float, Range(0.01, 1000)] = 1.0
 
 
@@ -128,13 +126,10 @@ class Config(PlainModel):
 
     @model_validator(mode="after")
     def _carriers_fit_rate(self) -> Self:
-        too_high = [
-            index
-            for index, carrier_hz in enumerate(self.emission.carriers_hz)
-            if self.audio.rate_hz == 96_000 and carrier_hz > MAX_CARRIER_AT_96_KHZ_HZ
-        ]
+        _, highest_hz = carrier_limits_hz(self.audio.rate_hz)
+        too_high = [index for index, carrier_hz in enumerate(self.emission.carriers_hz) if carrier_hz > highest_hz]
         if too_high:
-            message = f"must be at most {MAX_CARRIER_AT_96_KHZ_HZ:.10g} while audio.rate_hz is {self.audio.rate_hz}"
+            message = f"must be at most {highest_hz:.10g} while audio.rate_hz is {self.audio.rate_hz}"
             raise ValidationError.from_exception_data(
                 "Config", [refusal(("emission", "carriers_hz", index), message) for index in too_high]
             )

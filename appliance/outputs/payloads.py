@@ -25,6 +25,7 @@ from appliance.events import (
     PresenceChanged,
     StreamHealth,
 )
+from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
 from appliance.types import MotionClass, Presence
 
 MAX_COMMAND_BYTES = 256
@@ -32,9 +33,6 @@ MAX_COMMAND_BYTES = 256
 
 MAX_TOPIC_BYTES = 1024
 """Far below the 65,535 of the protocol, because some brokers refuse long topics by ending the connection."""
-
-_MIN_HOLD_S = 5.0
-_MAX_HOLD_S = 3600.0
 
 
 def rfc3339(at: datetime) -> str:
@@ -291,8 +289,8 @@ class CommandRejected(OutputError):
 
 def _hold_s(text: str) -> float:
     hold_s = float(text) if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) else 0.0
-    if not _MIN_HOLD_S <= hold_s <= _MAX_HOLD_S:
-        raise CommandRejected(f"wants a number of seconds from {_MIN_HOLD_S:g} to {_MAX_HOLD_S:g}")
+    if not MIN_HOLD_S <= hold_s <= MAX_HOLD_S:
+        raise CommandRejected(f"wants a number of seconds from {MIN_HOLD_S:g} to {MAX_HOLD_S:g}")
     return hold_s
 
 
@@ -317,7 +315,12 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         command.name: command
         for command in (
-            Command("hold_s", _hold_s, "a number, 5 to 3600", "Seconds without a person until the room is vacant"),
+            Command(
+                "hold_s",
+                _hold_s,
+                f"a number, {MIN_HOLD_S:g} to {MAX_HOLD_S:g}",
+                "Seconds without a person until the room is vacant",
+            ),
             Command("emission", _on_off, "`on` or `off`", "Whether the tweeter plays"),
         )
     }

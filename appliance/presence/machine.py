@@ -15,6 +15,10 @@ from appliance.types import Presence, Score
 CONFIRM_S = 0.1
 """Motion shorter than this is an event, but no evidence of a person."""
 
+MIN_HOLD_S = 5.0
+MAX_HOLD_S = 3600.0
+"""What an owner may ask for, in the configuration and over MQTT."""
+
 _GAP_S = 0.1
 """Scores come every 27 ms; between two that are further apart nobody listened."""
 

@@ -49,7 +49,6 @@ class Propagation:
         self._static_gain = reflection / length_m
         self.paths = len(length_m) + len(scene.people) * len(PARTS)
         self._air = np.zeros((2, *length_m.shape))
-        self._air_at_s = 0.0
 
     def _static_ways(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lengths (m) and reflection factors [ways, mics] of the direct way, six walls and the diffuse tail."""
