@@ -106,4 +106,31 @@ class Tones:
 
 
 Emission = Tones
-"""A closed union with one member today; chirps with range gates may join it."""
+"""A closed union with one member today; `Chirps`, and both at once, join it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chirps:
+    """Short linear chirps from `start_hz` to `stop_hz`, `pulses_hz` of them a second, `level_db_spl` at 1 m.
+
+    Each lasts `pulse_s` and begins and ends with a sine-squared fade of `fade_s`.
+    """
+
+    start_hz: float
+    stop_hz: float
+    pulse_s: float
+    fade_s: float
+    pulses_hz: float
+    level_db_spl: float
+
+
+@dataclass(frozen=True, slots=True)
+class RangeFrame:
+    """The echoes of one pulse: `echoes` [mics, bins] complex64, full scale 1.0; `range_m` [bins] from the array.
+
+    `t_s` is stream time at which the pulse left the tweeter.
+    """
+
+    echoes: NDArray[np.complex64]
+    range_m: NDArray[np.float32]
+    t_s: float

@@ -116,7 +116,7 @@ def instruction_counts(cases):
     if compiler is None:
         return {}
     extension = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"][0]
-    sources = [str(ROOT / path) for path in extension["sources"] if not path.endswith("_core.c")]
+    sources = [str(ROOT / path) for path in extension["sources"] if "/_core" not in path and "/bind" not in path]
     counts = {}
     with tempfile.TemporaryDirectory() as folder:
         program = f"{folder}/count_instructions"

@@ -1,0 +1,59 @@
+/* What every bound object needs: exact checks of buffers, refusal of concurrent use, a Python object around a core.
+ * Only the files that include this know Python. */
+
+#ifndef PP_BINDING_H
+#define PP_BINDING_H
+
+/* The stable ABI of Python 3.11: one build serves every later version. */
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include <stdbool.h>
+
+#include "limits.h"
+
+#define PP_DIMENSIONS_MAX 3
+#define PP_ANY (-1)
+
+/* One of the C objects. `busy` is read and written under the GIL only. */
+typedef struct {
+    PyObject_HEAD
+    void *core;
+    bool busy;
+} pp_object;
+
+/* What a buffer argument has to be. */
+typedef struct {
+    const char *name;
+    const char *type;    /* NumPy's name for it */
+    const char *formats; /* struct-module formats that mean it, separated by spaces */
+    Py_ssize_t item_bytes;
+    size_t alignment; /* bytes */
+    int dimensions;
+    Py_ssize_t shape[PP_DIMENSIONS_MAX]; /* PP_ANY where every length will do */
+    bool writable;
+} pp_buffer_wish;
+
+/* One thread at a time: false with an exception while another one is inside. */
+bool pp_enter(PyObject *self);
+void pp_leave(PyObject *self);
+
+/* The C object inside. */
+void *pp_core(PyObject *self);
+
+/* Take the buffer of `object` if it is exactly what was wished for; else an exception that names both. */
+bool pp_take(PyObject *object, const pp_buffer_wish *wish, Py_buffer *view);
+
+/* The floats of a sequence of at most PP_MAX_CARRIERS; their number, or -1 with an exception. */
+Py_ssize_t pp_take_carriers(PyObject *sequence, double *carriers_hz);
+
+/* A new Python object around `core`, or ValueError with `reason` when that is NULL. */
+PyObject *pp_wrap(PyTypeObject *type, void *core, void (*destroy)(void *), const char *reason);
+void pp_unwrap(PyObject *self, void (*destroy)(void *));
+
+/* The types, one file each. */
+extern PyType_Spec pp_downconverter_type;
+extern PyType_Spec pp_tone_type;
+extern PyType_Spec pp_multipath_type;
+
+#endif
