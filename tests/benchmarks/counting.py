@@ -1,0 +1,135 @@
+"""Instruction counts: the same each time, whatever else the machine does.
+
+x86-64 by callgrind, aarch64 by an emulator's instruction-count plugin (see build_counter).
+"""
+
+import functools
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+from benchmarks import building
+
+COUNTER_VARIABLE = "PIPISTRELLE_INSN_COUNTER"
+"""Names the folder that build_counter made: qemu-aarch64 and libinsn.so."""
+
+CROSS_COMPILER = "aarch64-linux-gnu-gcc"
+CROSS_FLAGS = ("-mcpu=cortex-a53",)
+"""The Pi Zero 2 W's and Pi 3's processor."""
+
+
+def build_cases(folder, *, using=None, flags=()):
+    """The program that runs the cases of csrc/case_*.c."""
+    folder.mkdir(exist_ok=True)
+    sources = [building.HERE / "cases.c", *sorted(building.HERE.glob("case_*.c"))]
+    own = building.compile_objects(
+        sources, folder, flags=["-std=c11", "-O2", "-D_POSIX_C_SOURCE=200809L", *flags], using=using
+    )
+    return building.link([*own, *building.core_objects(folder, using=using, flags=flags)], [], folder / "cases", using=using)
+
+
+def why_not_callgrind():
+    """What is missing to count on this processor; empty when nothing is."""
+    if building.compiler() is None:
+        return "no C compiler"
+    if shutil.which("valgrind") is None:
+        return "no valgrind (apt-get install valgrind)"
+    if not building.has_header("valgrind/callgrind.h"):
+        return "no valgrind/callgrind.h (apt-get install valgrind)"
+    return ""
+
+
+def callgrind(command, folder, *, lines="", flags=(), environment=None):
+    """Run `command`, which dumps its counters by name; (what it printed, instructions by name)."""
+    for old in folder.glob("callgrind.*"):
+        old.unlink()
+    tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/callgrind", *flags]
+    ran = subprocess.run(
+        [*tool, *map(str, command)], input=lines, capture_output=True, text=True, check=False, env=environment
+    )
+    if ran.returncode != 0:
+        raise RuntimeError(f"{command} under callgrind: {ran.stderr.strip()}")
+    counts = {}
+    for dump in folder.glob("callgrind.*"):
+        head = dump.read_text()
+        named = re.search(r"^desc: Trigger: Client Request: (.+)$", head, re.MULTILINE)
+        total = re.search(r"^(?:totals|summary): (\d+)", head, re.MULTILINE)
+        if named and total:
+            counts[named[1]] = int(total[1])
+    return ran.stdout, counts
+
+
+def per_unit(printed, counts):
+    """Instructions per unit by name, from lines `UNITS NAME`."""
+    pairs = (line.split(" ", 1) for line in printed.splitlines())
+    return {name: counts[name] / float(units) for units, name in pairs}
+
+
+def count_here(program, cases, folder):
+    """Instructions per unit of each case on this processor."""
+    return per_unit(*callgrind([program, "count"], folder, lines="\n".join(cases) + "\n"))
+
+
+@functools.cache
+def emulator():
+    """(qemu-aarch64, plugin), None where they are not."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
+    named = os.environ.get(COUNTER_VARIABLE)
+    for folder in (pathlib.Path(named),) if named else (cache / "pipistrelle/insn-counter",):
+        found = folder / "qemu-aarch64", folder / "libinsn.so"
+        if all(path.exists() for path in found):
+            return found
+    return None
+
+
+def why_not_emulator():
+    """What is missing to count for aarch64; empty when nothing is."""
+    if shutil.which(CROSS_COMPILER) is None:
+        return "no cross compiler (apt-get install gcc-aarch64-linux-gnu)"
+    if emulator() is None:
+        return f"no counting emulator (sh tests/benchmarks/build_counter, or set {COUNTER_VARIABLE})"
+    return ""
+
+
+def count_aarch64(cases, folder):
+    """Instructions per unit of each case on an aarch64 processor, from the difference of two lengths."""
+    program = build_cases(folder, using=CROSS_COMPILER, flags=[*CROSS_FLAGS])
+    few, many = 8, 72
+    counts = {}
+    for case in cases:
+        (units, at_few), (_, at_many) = emulated(program, few, case), emulated(program, many, case)
+        counts[case] = (at_many - at_few) / ((many - few) * units)
+    return counts
+
+
+def emulated(program, runs, case):
+    """(units of a run, instructions of the whole program)."""
+    qemu, plugin = emulator()
+    command = [qemu, "-L", "/usr/aarch64-linux-gnu", "-plugin", f"{plugin},inline=on", "-d", "plugin"]
+    ran = subprocess.run(
+        [*map(str, command), str(program), "run", str(runs), *case.split()], check=True, capture_output=True, text=True
+    )
+    return float(ran.stdout), int(re.findall(r"insns: (\d+)", ran.stderr)[-1])
+
+
+def quiet_environment():
+    """For Python under callgrind: no hashes that differ from run to run, one thread, nothing written."""
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return keep | {
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def count_python(script, folder, *arguments):
+    """What a Python script dumps by name, counted from where it says so."""
+    library = folder / "callgrind_door.so"
+    objects = building.compile_objects([building.HERE / "callgrind_door.c"], folder, flags=["-O2", "-fPIC"])
+    building.link(objects, [], library, flags=["-shared"])
+    command = [sys.executable, "-s", str(script), str(library), *map(str, arguments)]
+    return callgrind(command, folder, flags=["--instr-atstart=no"], environment=quiet_environment())
