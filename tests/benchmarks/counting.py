@@ -13,8 +13,10 @@ import sys
 
 from benchmarks import building
 
+HERE = pathlib.Path(__file__).parent
+
 COUNTER_VARIABLE = "PIPISTRELLE_INSN_COUNTER"
-"""Names the folder that build_counter made: qemu-aarch64 and libinsn.so."""
+"""Names the folder that build_counter made, with bin/qemu-aarch64 and libinsn.so."""
 
 CROSS_COMPILER = "aarch64-linux-gnu-gcc"
 CROSS_FLAGS = ("-mcpu=cortex-a53",)
@@ -22,13 +24,13 @@ CROSS_FLAGS = ("-mcpu=cortex-a53",)
 
 
 def build_cases(folder, *, using=None, flags=()):
-    """The program that runs the cases of csrc/case_*.c."""
-    folder.mkdir(exist_ok=True)
+    """The program that runs the cases of csrc/case_*.c, without any library that would have to be found again."""
     sources = [building.HERE / "cases.c", *sorted(building.HERE.glob("case_*.c"))]
     own = building.compile_objects(
         sources, folder, flags=["-std=c11", "-O2", "-D_POSIX_C_SOURCE=200809L", *flags], using=using
     )
-    return building.link([*own, *building.core_objects(folder, using=using, flags=flags)], [], folder / "cases", using=using)
+    core = building.core_objects(folder, using=using, flags=flags)
+    return building.link([*own, *core], [], folder / "cases", using=using, flags=["-static"])
 
 
 def why_not_callgrind():
@@ -40,6 +42,10 @@ def why_not_callgrind():
     if not building.has_header("valgrind/callgrind.h"):
         return "no valgrind/callgrind.h (apt-get install valgrind)"
     return ""
+
+
+NOT_YET = ("--instr-atstart=no",)
+"""For programs that say themselves when counting begins; until then they run at a fifth of their speed, not a fiftieth."""
 
 
 def callgrind(command, folder, *, lines="", flags=(), environment=None):
@@ -65,24 +71,30 @@ def callgrind(command, folder, *, lines="", flags=(), environment=None):
 def per_unit(printed, counts):
     """Instructions per unit by name, from lines `UNITS NAME`."""
     pairs = (line.split(" ", 1) for line in printed.splitlines())
-    return {name: counts[name] / float(units) for units, name in pairs}
+    return {name: counts[name] / float(units) for units, name in pairs if float(units) > 0}
 
 
 def count_here(program, cases, folder):
-    """Instructions per unit of each case on this processor."""
+    """Instructions per unit of each case on this processor; without those that it or the core cannot do."""
     return per_unit(*callgrind([program, "count"], folder, lines="\n".join(cases) + "\n"))
+
+
+def time_here(program, cases):
+    """Nanoseconds per unit of each case, the shortest of a few stretches."""
+    ran = subprocess.run(
+        [program, "time"], input="\n".join(cases) + "\n", check=True, capture_output=True, text=True
+    )
+    times = zip(cases, map(float, ran.stdout.split()), strict=True)
+    return {case: ns for case, ns in times if ns > 0}
 
 
 @functools.cache
 def emulator():
     """(qemu-aarch64, plugin), None where they are not."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
-    named = os.environ.get(COUNTER_VARIABLE)
-    for folder in (pathlib.Path(named),) if named else (cache / "pipistrelle/insn-counter",):
-        found = folder / "qemu-aarch64", folder / "libinsn.so"
-        if all(path.exists() for path in found):
-            return found
-    return None
+    folder = pathlib.Path(os.environ.get(COUNTER_VARIABLE) or cache / "pipistrelle/insn-counter")
+    found = folder / "bin/qemu-aarch64", folder / "libinsn.so"
+    return found if all(path.exists() for path in found) else None
 
 
 def why_not_emulator():
@@ -100,18 +112,17 @@ def count_aarch64(cases, folder):
     few, many = 8, 72
     counts = {}
     for case in cases:
-        (units, at_few), (_, at_many) = emulated(program, few, case), emulated(program, many, case)
-        counts[case] = (at_many - at_few) / ((many - few) * units)
+        units, at_few = emulated(program, few, case)
+        if units > 0:
+            counts[case] = (emulated(program, many, case)[1] - at_few) / ((many - few) * units)
     return counts
 
 
 def emulated(program, runs, case):
     """(units of a run, instructions of the whole program)."""
     qemu, plugin = emulator()
-    command = [qemu, "-L", "/usr/aarch64-linux-gnu", "-plugin", f"{plugin},inline=on", "-d", "plugin"]
-    ran = subprocess.run(
-        [*map(str, command), str(program), "run", str(runs), *case.split()], check=True, capture_output=True, text=True
-    )
+    command = [str(qemu), "-plugin", f"{plugin},inline=on", "-d", "plugin", str(program), "run", str(runs)]
+    ran = subprocess.run([*command, *case.split()], check=True, capture_output=True, text=True)
     return float(ran.stdout), int(re.findall(r"insns: (\d+)", ran.stderr)[-1])
 
 
@@ -126,10 +137,10 @@ def quiet_environment():
     }
 
 
-def count_python(script, folder, *arguments):
-    """What a Python script dumps by name, counted from where it says so."""
+def count_python(name, amount, folder):
+    """Instructions per unit of what counted.py calls `name`."""
     library = folder / "callgrind_door.so"
     objects = building.compile_objects([building.HERE / "callgrind_door.c"], folder, flags=["-O2", "-fPIC"])
     building.link(objects, [], library, flags=["-shared"])
-    command = [sys.executable, "-s", str(script), str(library), *map(str, arguments)]
-    return callgrind(command, folder, flags=["--instr-atstart=no"], environment=quiet_environment())
+    command = [sys.executable, "-s", str(HERE / "counted.py"), str(library), name, str(amount)]
+    return per_unit(*callgrind(command, folder, flags=NOT_YET, environment=quiet_environment()))[name]

@@ -2,7 +2,9 @@
  *
  *     cases count             lines in; under callgrind one dump for each, named after it; answers "UNITS LINE"
  *     cases time              lines in, each answered with the nanoseconds of a unit
- *     cases run RUNS LINE...  that many runs of one case, for a counter that sees only the whole program */
+ *     cases run RUNS LINE...  that many runs of one case, for a counter that sees only the whole program
+ *
+ * The answer is 0 for what this processor or the core does not do. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +22,8 @@
 enum { LINE_BYTES = 256, WARM_RUNS = 3 };
 
 /* Units counted, at the least: buffers that slide now and then do so several times. */
-static const double COUNTED_UNITS = 120000;
-static const int COUNTED_RUNS = 64;
+static const double COUNTED_UNITS = 60000;
+static const int COUNTED_RUNS = 16;
 
 static const double TIMED_NS = 2e6;
 
@@ -72,10 +74,7 @@ static const case_kind *parse(char *line, case_values *values)
 static void *created(const case_kind *kind, const case_values *values)
 {
     void *const state = kind->create(values);
-    if (state == NULL) {
-        exit(3);
-    }
-    for (int run = 0; run < WARM_RUNS; run++) {
+    for (int run = 0; state != NULL && run < WARM_RUNS; run++) {
         kind->run(state);
     }
     return state;
@@ -84,6 +83,10 @@ static void *created(const case_kind *kind, const case_values *values)
 static void count(const case_kind *kind, const case_values *values, const char *name)
 {
     void *const state = created(kind, values);
+    if (state == NULL) {
+        printf("0 %s\n", name);
+        return;
+    }
     int runs = COUNTED_RUNS;
     while (runs * kind->units(state) < COUNTED_UNITS && runs < 100 * COUNTED_RUNS) {
         runs++;
@@ -107,6 +110,10 @@ static double now_ns(void)
 static void time_case(const case_kind *kind, const case_values *values)
 {
     void *const state = created(kind, values);
+    if (state == NULL) {
+        puts("0");
+        return;
+    }
     double shortest_ns = 1e18;
     for (int stretch = 0; stretch < 7; stretch++) {
         const double start_ns = now_ns();
@@ -136,10 +143,10 @@ int main(int argc, char **argv)
         }
         const case_kind *const kind = parse(line, &values);
         void *const state = created(kind, &values);
-        for (int run = atoi(argv[2]); run > 0; run--) {
+        for (int run = state == NULL ? 0 : atoi(argv[2]); run > 0; run--) {
             kind->run(state);
         }
-        printf("%.0f\n", kind->units(state));
+        printf("%.0f\n", state == NULL ? 0 : kind->units(state));
         return 0;
     }
     if (strcmp(mode, "count") != 0 && strcmp(mode, "time") != 0) {

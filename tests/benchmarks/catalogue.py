@@ -1,0 +1,26 @@
+"""Every C object's cost that is watched and told: lines of csrc/cases.c, in words."""
+
+import dataclasses
+
+RATE_HZ = 192_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """`line` is what csrc/cases.c is told, `units` how many of `unit` there are in a second of audio."""
+
+    what: str
+    line: str
+    unit: str = "frame"
+    units: float = RATE_HZ
+
+
+CASES = [
+    *(
+        Case(f"down-converter, mics x carriers {mics} x {carriers}", f"downconvert {mics} {carriers} {RATE_HZ} 1920")
+        for mics, carriers in ((1, 1), (2, 1), (4, 1), (8, 1), (4, 2), (4, 4))
+    ),
+    Case("down-converter, mics x carriers 4 x 1, 96 kHz", "downconvert 4 1 96000 960", units=96_000),
+    *(Case(f"tones in stereo, carriers: {carriers}", f"tone {carriers}") for carriers in (1, 2, 4)),
+    Case("multipath, 8 moving paths to 4 mics", "multipath 8 4 normal"),
+]
