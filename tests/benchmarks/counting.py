@@ -81,9 +81,7 @@ def count_here(program, cases, folder):
 
 def time_here(program, cases):
     """Nanoseconds per unit of each case, the shortest of a few stretches."""
-    ran = subprocess.run(
-        [program, "time"], input="\n".join(cases) + "\n", check=True, capture_output=True, text=True
-    )
+    ran = subprocess.run([program, "time"], input="\n".join(cases) + "\n", check=True, capture_output=True, text=True)
     times = zip(cases, map(float, ran.stdout.split()), strict=True)
     return {case: ns for case, ns in times if ns > 0}
 

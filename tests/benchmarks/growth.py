@@ -4,7 +4,7 @@ import matplotlib as mpl
 
 mpl.use("svg")
 
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 SWEEPS = {
     "microphones": (1, 2, 3, 4, 5, 6, 7, 8),
@@ -79,7 +79,9 @@ def plot_growth(path, *, x86, aarch64, ns):
     rows[0][0].set_ylabel("million instructions")
     rows[1][0].set_ylabel("ms of one core")
     rows[0][0].legend(frameon=False)
-    figure.suptitle("Down-conversion of one second of audio; 4 microphones, 1 carrier, 10 ms, 192 kHz but for what is swept")
+    figure.suptitle(
+        "Down-conversion of one second of audio; 4 microphones, 1 carrier, 10 ms, 192 kHz but for what is swept"
+    )
     save(figure, path)
 
 

@@ -12,7 +12,6 @@ import sys
 import tempfile
 
 import numpy as np
-
 from benchmarks import building, counting
 from benchmarks.catalogue import CASES
 from benchmarks.counted import PIPELINE

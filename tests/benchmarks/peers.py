@@ -5,12 +5,12 @@ import dataclasses
 import subprocess
 
 import numpy as np
+from benchmarks import building
 from reference import design_filters
 from reference.downconvert import whole_filter
 from scipy.signal import firwin, kaiserord, upfirdn
 
 from appliance.dsp import _core
-from benchmarks import building
 
 RATE_HZ = 192_000
 CARRIER_HZ = 40_000

@@ -5,9 +5,8 @@ import math
 import time
 
 import numpy as np
-from reference import design_filters
-
 from benchmarks import peers
+from reference import design_filters
 
 PASS_FRAMES = peers.RATE_HZ // 4
 """What one pass of csrc/peers.c takes in; it lies beyond the second-level cache."""

@@ -6,14 +6,13 @@ import tempfile
 
 import numpy as np
 import scipy
+from benchmarks import building, counting, growth, peers, race
+from benchmarks.catalogue import CASES
+from benchmarks.counted import PIPELINE
 from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-
-from benchmarks import building, counting, growth, peers, race
-from benchmarks.catalogue import CASES
-from benchmarks.counted import PIPELINE
 
 HERE = pathlib.Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
@@ -97,8 +96,8 @@ def run(*, rounds, quick):
     report = Report()
     report._lines += ["# What the signal path costs", ""]
     report.text(
-        "Written by `make benchmark`. All times are of one run, in which everybody takes turns, so that ratios hold even"
-        " where the machine is busy.",
+        "Written by `make benchmark`. All times are of one run, in which everybody takes turns, so that ratios hold"
+        " even where the machine is busy.",
         f"{processor()}; {building.compiler_version(building.compiler())}; Python {platform.python_version()},"
         f" NumPy {np.__version__}, SciPy {scipy.__version__}.",
     )
@@ -130,8 +129,8 @@ def race_part(report, folder, *, rounds, quick):
     floor = race.floor(runners)
     report.text(
         f"Four microphones, 192 kHz, blocks of 10 ms, the band around 40 kHz to complex samples at 2.4 kHz: median of"
-        f" {rounds} rounds, each competitor between two runs of ours. What is in C is compared with our C, SciPy with our C"
-        " called from Python. Before it was timed each had to pass +-900 Hz within 0.1 dB and to keep out, by 80 dB,"
+        f" {rounds} rounds, each competitor between two runs of ours. What is in C is compared with our C, SciPy with our"
+        " C called from Python. Before it was timed each had to pass +-900 Hz within 0.1 dB and to keep out, by 80 dB,"
         " everything from +-1100 Hz on."
     )
     ordered = sorted((r for r in runners.values() if r.name in figures), key=lambda runner: np.median(runner.ns))
@@ -140,7 +139,9 @@ def race_part(report, folder, *, rounds, quick):
         [competitor_row(runner, figures[runner.name], counts.get(runner.name)) for runner in ordered],
     )
     for library in c_peers.absent:
-        report.text(f"Left out, not installed: {', '.join(library.peers)} (apt-get install {library.package}, or {INSTALL}).")
+        report.text(
+            f"Left out, not installed: {', '.join(library.peers)} (apt-get install {library.package}, or {INSTALL})."
+        )
     others = [runner for runner in ordered if runner.name not in (peers.OURS, peers.OURS_CALLED)]
     if not quick:
         growth.plot_race(RACE_PLOT, runners=others, labels=LABELS, floor_ratio=1 / floor.times_above[0])
