@@ -35,9 +35,14 @@ class EmissionPlayer:
         if emission == self._followed:
             return
         self._followed = emission
-        amplitude = amplitude_for(emission.level_db_spl, full_scale_db_spl=self._full_scale_db_spl)
-        self._tone.play(carriers_hz=emission.carriers_hz if emission.on else (), amplitude=amplitude)
+        tones = emission.tones
+        if not emission.on or tones is None:
+            self._tone.play(carriers_hz=(), amplitude=0.0)
+            return
+        amplitude = amplitude_for(tones.level_db_spl, full_scale_db_spl=self._full_scale_db_spl)
+        self._tone.play(carriers_hz=tones.carriers_hz, amplitude=amplitude)
 
-    def process(self, frames: int) -> NDArray[np.int32]:
-        """The next samples [frames, outputs]."""
+    def process(self, frames: int, *, first_frame: int) -> NDArray[np.int32]:
+        """The next samples [frames, outputs], the answer to a block that begins with `first_frame`."""
+        del first_frame
         return self._tone.process(frames)
