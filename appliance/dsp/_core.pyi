@@ -5,6 +5,7 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+BAND_HZ: Final[int]
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
 
@@ -44,3 +45,25 @@ class MultipathChannel:
         out: NDArray[np.float32],
     ) -> None: ...
     def reset(self) -> None: ...
+
+@final
+class RangeGate:
+    # replica [samples] at 12 kHz
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        mics: int,
+        centre_hz: float,
+        period_frames: int,
+        bins: int,
+        bin_samples: int,
+        lead_samples: int,
+        replica: NDArray[np.complex64],
+    ) -> None: ...
+    @property
+    def next_pulse_frame(self) -> int: ...
+    def output_pulses(self, frames: int) -> int: ...
+    # samples [frames, mics] in, echoes [output_pulses(frames), mics, bins] out
+    def process_into(self, samples: NDArray[np.int32], echoes: NDArray[np.complex64]) -> int: ...
+    def reset(self, first_frame: int = 0, offset_frames: float = 0.0) -> None: ...

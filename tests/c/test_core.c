@@ -7,37 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "downconvert.h"
 #include "fft.h"
 #include "fft_passes.h"
 #include "multipath.h"
 #include "phase.h"
 #include "tone.h"
-
-#define CHECK(condition)                                                     \
-    do {                                                                     \
-        if (!(condition)) {                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                         \
-        }                                                                    \
-    } while (0)
-
-static uint32_t random_state = 1;
-
-static uint32_t random_u32(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 17;
-    random_state ^= random_state << 5;
-    return random_state;
-}
-
-static void *exactly(size_t bytes)
-{
-    void *const memory = malloc(bytes > 0 ? bytes : 1);
-    CHECK(memory != NULL);
-    return memory;
-}
 
 /* A copy of `pcm` that ends where its allocation ends. */
 static int32_t *copy_of(const int32_t *pcm, size_t values)
