@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
+TONE_BLOCK_FRAMES: Final[int]
 
 @final
 class DownConverter:
@@ -26,6 +27,8 @@ class ToneSynthesiser:
     def __init__(self, *, rate_hz: int, outputs: int, max_amplitude: float, fade_s: float) -> None: ...
     @property
     def settled(self) -> bool: ...
+    @property
+    def loudest(self) -> float: ...
     # amplitude is the sum over carriers; no carriers fade to silence
     def play(self, carriers_hz: Sequence[float], amplitude: float) -> None: ...
     # samples [frames, outputs] out

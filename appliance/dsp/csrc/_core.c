@@ -2,6 +2,7 @@
 
 #include "binding.h"
 #include "multipath.h"
+#include "tone.h"
 
 static int module_exec(PyObject *module)
 {
@@ -14,7 +15,8 @@ static int module_exec(PyObject *module)
         }
         Py_DECREF(type);
     }
-    if (PyModule_AddIntConstant(module, "MIN_DELAY_FRAMES", PP_MIN_DELAY_FRAMES) != 0) {
+    if (PyModule_AddIntConstant(module, "MIN_DELAY_FRAMES", PP_MIN_DELAY_FRAMES) != 0 ||
+        PyModule_AddIntConstant(module, "TONE_BLOCK_FRAMES", PP_TONE_BLOCK_FRAMES) != 0) {
         return -1;
     }
     PyObject *const min_emitted_hz = PyFloat_FromDouble(PP_MIN_EMITTED_HZ);
