@@ -15,9 +15,9 @@ BLOCK_FRAMES: Final = _core.TONE_BLOCK_FRAMES
 class ToneSynthesiser:
     """One to four sines on every output.
 
-    Every change begins within `BLOCK_FRAMES` and takes `fade_s`, rounded to whole blocks, along a raised cosine. Carriers
-    keep their place in the list: the first glides from the old first one, new ones fade in, those without a successor
-    fade out. No sample exceeds `max_amplitude`, and no carrier below `MIN_CARRIER_HZ` is taken.
+    Every change begins within `BLOCK_FRAMES` and takes `fade_s`, rounded to whole blocks, along a raised cosine.
+    Carriers keep their place in the list: the first glides from the old first one, new ones fade in, those without a
+    successor fade out. No sample exceeds `max_amplitude`, and no carrier below `MIN_CARRIER_HZ` is taken.
     """
 
     def __init__(self, *, rate_hz: int, outputs: int, max_amplitude: float, fade_s: float = 0.1) -> None:

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amplitude.h"
 #include "phase.h"
 
 enum { LANES = 4, BLOCK_LANES = PP_TONE_BLOCK_FRAMES / LANES };
@@ -68,14 +69,6 @@ static bool spec_is_valid(const pp_tone_spec *spec, char *reason)
     return true;
 }
 
-/* The largest float that is not above `max_amplitude` as an integer. */
-static float limit_of(double max_amplitude)
-{
-    const double limit = fmin(floor(max_amplitude * PP_FULL_SCALE), INT32_MAX);
-    const float nearest = (float)limit;
-    return (double)nearest > limit ? nextafterf(nearest, 0) : nearest;
-}
-
 pp_tone *pp_tone_create(const pp_tone_spec *spec, char *reason)
 {
     if (!spec_is_valid(spec, reason)) {
@@ -91,7 +84,7 @@ pp_tone *pp_tone_create(const pp_tone_spec *spec, char *reason)
         .rate_hz = spec->rate_hz,
         .outputs = (size_t)spec->outputs,
         .max_amplitude = spec->max_amplitude,
-        .limit = limit_of(spec->max_amplitude),
+        .limit = pp_limit_of(spec->max_amplitude),
         .fade_blocks = llrint(spec->fade_s * spec->rate_hz / PP_TONE_BLOCK_FRAMES),
     };
     pp_tone_reset(tone);
@@ -179,10 +172,12 @@ bool pp_tone_settled(const pp_tone *tone)
 double pp_tone_loudest(const pp_tone *tone)
 {
     double wanted = 0;
+    double now = 0;
     for (size_t v = 0; v < PP_MAX_CARRIERS; v++) {
         wanted += tone->voices[v].amplitude_to;
+        now += tone->voices[v].amplitude;
     }
-    return fmax(wanted, tone->loudest);
+    return fmax(wanted, tone->given < PP_TONE_BLOCK_FRAMES ? tone->loudest : now);
 }
 
 /* Phasors of a block whose step begins at `step` and grows by `bend` a frame: two rotations, of which one turns the
@@ -291,8 +286,7 @@ static void store_limited(int32_t *restrict block, const tone_block *restrict su
         /* The amplitudes keep the limit up to a float's rounding, and this the rest. */
         const float below = sum->frames[n] < limit ? sum->frames[n] : limit;
         const float within = below > -limit ? below : -limit;
-        /* Conversion cuts off: half a step away from 0 makes that a rounding, in vectors too. */
-        block[n] = (int32_t)(within + copysignf(0.5F, within));
+        block[n] = pp_rounded(within);
     }
 }
 
