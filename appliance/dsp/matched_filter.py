@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.dsp import _core
+from appliance.dsp.chirp import chirp_pulse
 from appliance.types import Chirps
 
 HALF_BAND_HZ = 5_000.0
@@ -38,7 +39,7 @@ class Replica:
     centre_hz: float
 
 
-def band_of(pulse: NDArray[np.float64], *, rate_hz: int, centre_hz: float, lead_samples: int) -> NDArray[np.complex64]:
+def band_of(pulse: NDArray[np.float32], *, rate_hz: int, centre_hz: float, lead_samples: int) -> NDArray[np.complex64]:
     """The pulse [frames] as the filters give it, at 12 kHz, from `lead_samples` before its start to as long behind."""
     decimation = rate_hz // _core.BAND_HZ
     samples = len(pulse) // decimation + 2 * lead_samples
@@ -63,12 +64,16 @@ def band_of(pulse: NDArray[np.float64], *, rate_hz: int, centre_hz: float, lead_
     return band
 
 
-def design_replica(chirps: Chirps, pulse: NDArray[np.float64], *, rate_hz: int) -> Replica:
-    """The replica for `pulse` [frames], which is what `chirps` emits at `rate_hz`, of amplitude 1 between its fades."""
+def design_replica(chirps: Chirps, *, rate_hz: int) -> Replica:
+    """The replica for what `chirps` plays at `rate_hz`.
+
+    Raises:
+        ValueError: a chirp that is never played.
+    """
     centre_hz = 0.5 * (chirps.start_hz + chirps.stop_hz)
     half_hz = min(0.5 * abs(chirps.stop_hz - chirps.start_hz), HALF_BAND_HZ)
     lead = _MARGIN_SAMPLES
-    band = band_of(pulse, rate_hz=rate_hz, centre_hz=centre_hz, lead_samples=lead)
+    band = band_of(chirp_pulse(chirps, rate_hz=rate_hz), rate_hz=rate_hz, centre_hz=centre_hz, lead_samples=lead)
     spectrum = np.fft.fft(band, _POINTS)
     offset_hz = np.fft.fftfreq(_POINTS, 1.0 / _core.BAND_HZ)
     inside = np.abs(offset_hz) < half_hz

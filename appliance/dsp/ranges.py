@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.dsp import _core
+from appliance.dsp.chirp import period_frames
 from appliance.dsp.matched_filter import design_replica
 from appliance.dsp.round_trip import RoundTrip, RoundTripFinder
 from appliance.physics import speed_of_sound_mps
@@ -34,7 +35,6 @@ class RangeGate:
 
     Args:
         chirps: what is emitted. Of a sweep wider than 10 kHz only the middle is used.
-        pulse: one pulse as it is emitted, of amplitude 1 between its fades, [frames] at `rate_hz`.
         rate_hz: rate of the PCM, 192000, or 96000 for chirps up to 45 kHz.
         mics: 1 to 8.
         direct_m: distance from the tweeter to each microphone, [mics].
@@ -48,7 +48,6 @@ class RangeGate:
     def __init__(
         self,
         chirps: Chirps,
-        pulse: NDArray[np.float64],
         *,
         rate_hz: int,
         mics: int,
@@ -59,28 +58,27 @@ class RangeGate:
         self.rate_hz = rate_hz
         self.mics = mics
         self.round_trip: RoundTrip | None = None
-        replica = design_replica(chirps, pulse, rate_hz=rate_hz)
-        period_frames = round(rate_hz / chirps.pulses_hz)
+        replica = design_replica(chirps, rate_hz=rate_hz)
+        self._period_frames = period_frames(chirps, rate_hz=rate_hz)
         speed_mps = speed_of_sound_mps(temperature_c)
         bin_m = 0.5 * speed_mps * _BIN_SAMPLES / _core.BAND_HZ
-        unambiguous = period_frames * _core.BAND_HZ // rate_hz // _BIN_SAMPLES - _BLIND_BINS
+        unambiguous = self._period_frames * _core.BAND_HZ // rate_hz // _BIN_SAMPLES - _BLIND_BINS
         bins = min(int(max_range_m / bin_m) + 1, unambiguous)
         self.range_m: NDArray[np.float32] = (bin_m * np.arange(bins)).astype(np.float32)
         self._core = _core.RangeGate(
             rate_hz=rate_hz,
             mics=mics,
             centre_hz=replica.centre_hz,
-            period_frames=period_frames,
+            period_frames=self._period_frames,
             bins=bins,
             bin_samples=_BIN_SAMPLES,
             lead_samples=replica.lead_samples,
             replica=replica.samples,
         )
-        self._period_frames = period_frames
         self._finder = RoundTripFinder(
             replica,
             rate_hz=rate_hz,
-            period_frames=period_frames,
+            period_frames=self._period_frames,
             direct_frames=[distance_m / speed_mps * rate_hz for distance_m in direct_m],
         )
         self._offset_frames: float | None = None

@@ -26,7 +26,11 @@ START_HZ, STOP_HZ = 34_000.0, 43_000.0
 def pulse(pulse_s, fade_s):
     time_s = np.arange(round(pulse_s * RATE_HZ)) / RATE_HZ
     sweep = scipy.signal.chirp(time_s, START_HZ, pulse_s, STOP_HZ, phi=-90)
-    return sweep * scipy.signal.windows.tukey(len(time_s) + 1, 2 * fade_s / pulse_s, sym=True)[:-1]
+    fade_frames = round(fade_s * RATE_HZ)
+    fade = scipy.signal.windows.cosine(2 * fade_frames) ** 2
+    sweep[:fade_frames] *= fade[:fade_frames]
+    sweep[-fade_frames:] *= fade[fade_frames:]
+    return sweep
 
 
 def echoed(waveform, frames, ways_m, gains):
@@ -51,7 +55,6 @@ def make(name, *, pulse_s, fade_s, pulses_hz):
         HERE / f"{name}.npz",
         # 24 bits, as a converter gives them
         codes=np.rint(np.stack(heard, axis=1) * 2**23).astype(np.int32),
-        pulse=waveform,
         settings=np.array([START_HZ, STOP_HZ, pulse_s, fade_s, pulses_hz, OFFSET_FRAMES, DIRECT_M, SOUND_MPS]),
         ranges_m=RANGES_M,
         echo_amplitude=ECHO_AMPLITUDE,

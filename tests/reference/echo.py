@@ -3,16 +3,6 @@
 import numpy as np
 
 
-def pulse(chirps, rate_hz):
-    """One pulse of amplitude 1 between its fades, [frames]."""
-    frames = round(chirps.pulse_s * rate_hz)
-    time_s = np.arange(frames) / rate_hz
-    sweep_hz = (chirps.stop_hz - chirps.start_hz) / chirps.pulse_s
-    fade = np.clip((np.arange(frames) + 0.5) / (chirps.fade_s * rate_hz), 0, 1)
-    envelope = np.sin(np.pi / 2 * np.minimum(fade, fade[::-1])) ** 2
-    return envelope * np.sin(2 * np.pi * (chirps.start_hz * time_s + sweep_hz * time_s**2 / 2))
-
-
 def period(waveform, frames, delay_frames, gains):
     """One period of `frames` of the pulses that came these delays later; what passes its end goes round it."""
     spectrum = np.fft.rfft(waveform, frames)

@@ -9,6 +9,7 @@ import pytest
 from reference import echo
 
 from appliance.dsp import _core
+from appliance.dsp.chirp import chirp_pulse
 from appliance.dsp.ranges import RangeGate
 from appliance.dsp.round_trip import PULSES
 from appliance.physics import speed_of_sound_mps
@@ -22,13 +23,13 @@ LONG = Chirps(34_000.0, 44_000.0, 0.04, 0.002, 25.0, 75.0)
 
 
 def gate_for(chirps, mics=1, rate_hz=RATE_HZ, **other):
-    return RangeGate(chirps, echo.pulse(chirps, rate_hz), rate_hz=rate_hz, mics=mics, direct_m=[0.06] * mics, **other)
+    return RangeGate(chirps, rate_hz=rate_hz, mics=mics, direct_m=[0.06] * mics, **other)
 
 
 def one_echo(chirps, delay_frames, amplitude, rate_hz=RATE_HZ, pulses=4):
     """int32 [frames, 1] of an echo that stands still."""
     frames = round(rate_hz / chirps.pulses_hz)
-    once = echo.period(echo.pulse(chirps, rate_hz), frames, [delay_frames], [amplitude])
+    once = echo.period(chirp_pulse(chirps, rate_hz=rate_hz), frames, [delay_frames], [amplitude])
     return echo.pcm(np.tile(once, pulses)[:, None])
 
 
@@ -40,7 +41,6 @@ def test_echoes_at_1_3_and_6_m_are_found_within_1_cm(name, measured):
     chirps = Chirps(start_hz, stop_hz, pulse_s, fade_s, pulses_hz, 75.0)
     gate = RangeGate(
         chirps,
-        vectors["pulse"],
         rate_hz=RATE_HZ,
         mics=4,
         direct_m=[direct_m] * 4,
@@ -120,7 +120,7 @@ def through_channel(chirps, seconds, delays_s, gains, rate_hz=RATE_HZ):
     """int32 [frames, 1] of the chirps over ways whose delays are [points, ways] along the whole time."""
     frames = round(seconds * rate_hz)
     once = np.zeros(round(rate_hz / chirps.pulses_hz))
-    waveform = echo.pulse(chirps, rate_hz)
+    waveform = chirp_pulse(chirps, rate_hz=rate_hz)
     once[: len(waveform)] = waveform
     played = np.resize(once, frames).astype(np.float32)
     channel = _core.MultipathChannel(paths=delays_s.shape[1], mics=1, max_delay_frames=20_000)

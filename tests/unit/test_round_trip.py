@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from reference import echo
 
+from appliance.dsp.chirp import chirp_pulse
 from appliance.dsp.ranges import RangeGate
 from appliance.dsp.round_trip import PULSES
 from appliance.physics import speed_of_sound_mps
@@ -19,14 +20,12 @@ FRAMES = 9_600
 def ways(offset_frames, ways_m, gains):
     """One period at one microphone."""
     delays = [offset_frames + way_m / SOUND_MPS * RATE_HZ for way_m in ways_m]
-    return echo.period(echo.pulse(CHIRPS, RATE_HZ), FRAMES, delays, gains)
+    return echo.period(chirp_pulse(CHIRPS, rate_hz=RATE_HZ), FRAMES, delays, gains)
 
 
 def measured(heard, chirps=CHIRPS, direct_m=DIRECT_M, rate_hz=RATE_HZ):
     """The round trip that a gate finds in `heard` [frames, mics] of full scale 1.0."""
-    gate = RangeGate(
-        chirps, echo.pulse(chirps, rate_hz), rate_hz=rate_hz, mics=heard.shape[1], direct_m=direct_m[: heard.shape[1]]
-    )
+    gate = RangeGate(chirps, rate_hz=rate_hz, mics=heard.shape[1], direct_m=direct_m[: heard.shape[1]])
     gate.process(PcmBlock(echo.pcm(heard), 0, rate_hz))
     return gate.round_trip
 
@@ -96,9 +95,8 @@ def test_without_a_pulse_none_is_found(tone_hz):
 def test_pulses_of_another_device_are_not_taken():
     # Same waveform, 21 a second: each period it comes elsewhere.
     once = np.zeros(round(RATE_HZ / 21))
-    waveform = echo.pulse(CHIRPS, RATE_HZ)
+    waveform = chirp_pulse(CHIRPS, rate_hz=RATE_HZ)
     once[: len(waveform)] = 0.3 * waveform
-    heard = np.resize(once, (FRAMES * (PULSES + 3), 1)).repeat(4, axis=1)
     heard = np.resize(once, FRAMES * (PULSES + 3))[:, None].repeat(4, axis=1)
     assert measured(heard).offset_frames is None
 
@@ -115,7 +113,7 @@ def test_clipping_digital_silence_and_clicks():
 def test_other_pulses_rates_and_periods_that_are_no_whole_number_of_samples(pulse_s, pulses_hz, rate_hz):
     chirps = Chirps(34_000.0, 44_000.0, pulse_s, 0.002, pulses_hz, 75.0)
     frames = round(rate_hz / pulses_hz)
-    once = echo.period(echo.pulse(chirps, rate_hz), frames, [500.7 + 0.05 / SOUND_MPS * rate_hz], [0.1])
+    once = echo.period(chirp_pulse(chirps, rate_hz=rate_hz), frames, [500.7 + 0.05 / SOUND_MPS * rate_hz], [0.1])
     heard = np.tile(once, PULSES + 4)[:, None]
     found = measured(heard, chirps, direct_m=(0.05,), rate_hz=rate_hz)
     assert found.offset_frames == pytest.approx(500.7, abs=0.1)
