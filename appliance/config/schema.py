@@ -10,11 +10,11 @@ from pydantic_core import PydanticCustomError
 
 from appliance.dsp.carriers import HIGHEST_HZ, carrier_limits_hz
 from appliance.dsp.chirp import (
-    MAX_CHIRP_HZ,
+    HIGHEST_CHIRP_HZ,
+    LOWEST_CHIRP_HZ,
     MAX_PULSE_FADE_S,
     MAX_PULSE_S,
     MAX_PULSES_HZ,
-    MIN_CHIRP_HZ,
     MIN_PULSE_FADE_S,
     MIN_PULSE_S,
     MIN_PULSES_HZ,
@@ -68,8 +68,8 @@ class AudioConfig(PlainModel):
 class ChirpsConfig(PlainModel):
     """Chirps that tell how far something is: from where to where, how long, how often, how loud at 1 m."""
 
-    start_hz: Annotated[float, Range(MIN_CHIRP_HZ, MAX_CHIRP_HZ)] = 34_000.0
-    stop_hz: Annotated[float, Range(MIN_CHIRP_HZ, MAX_CHIRP_HZ)] = 43_000.0
+    start_hz: Annotated[float, Range(LOWEST_CHIRP_HZ, HIGHEST_CHIRP_HZ)] = 34_000.0
+    stop_hz: Annotated[float, Range(LOWEST_CHIRP_HZ, HIGHEST_CHIRP_HZ)] = 43_000.0
     pulse_ms: Annotated[float, Range(MIN_PULSE_S * 1000, MAX_PULSE_S * 1000)] = 5.0
     fade_ms: Annotated[float, Range(MIN_PULSE_FADE_S * 1000, MAX_PULSE_FADE_S * 1000)] = 2.0
     pulses_hz: Annotated[float, Range(MIN_PULSES_HZ, MAX_PULSES_HZ)] = 20.0

@@ -7,37 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
+#include "chirp.h"
 #include "downconvert.h"
 #include "fft.h"
 #include "fft_passes.h"
 #include "multipath.h"
 #include "phase.h"
 #include "tone.h"
-
-#define CHECK(condition)                                                     \
-    do {                                                                     \
-        if (!(condition)) {                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                         \
-        }                                                                    \
-    } while (0)
-
-static uint32_t random_state = 1;
-
-static uint32_t random_u32(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 17;
-    random_state ^= random_state << 5;
-    return random_state;
-}
-
-static void *exactly(size_t bytes)
-{
-    void *const memory = malloc(bytes > 0 ? bytes : 1);
-    CHECK(memory != NULL);
-    return memory;
-}
 
 /* A copy of `pcm` that ends where its allocation ends. */
 static int32_t *copy_of(const int32_t *pcm, size_t values)
@@ -155,6 +132,8 @@ static void test_tone(void)
             carriers_hz[c] = 31000.0 + random_u32() % 65000;
         }
         pp_tone_play(tone, carriers_hz, random_u32() % 6, random_u32() % 3 * 0.1, reason);
+        const double loudest = pp_tone_loudest(tone);
+        CHECK(loudest <= 0.125 * (1 + 1e-12));
         pp_tone_execute(tone, samples, frames);
         for (size_t n = 0; n < frames * 3; n++) {
             CHECK(fabs((double)samples[n]) <= 0.125 * PP_FULL_SCALE);
@@ -164,6 +143,44 @@ static void test_tone(void)
     }
     pp_tone_destroy(tone);
     pp_tone_destroy(NULL);
+}
+
+/* Pulses on a stream of anything, cut anyhow: within the limit where they sound, and untouched where not. */
+static void test_chirp(void)
+{
+    char reason[PP_REASON_BYTES];
+    const pp_chirp_spec wrong = {192000, 2, 0.125, 34000.0, 38999.0, 0.005, 0.001};
+    CHECK(pp_chirp_create(&wrong, reason) == NULL);
+    CHECK(strstr(reason, "stop_hz: wanted") != NULL);
+    for (int outputs = 1; outputs <= 3; outputs++) {
+        const pp_chirp_spec spec = {192000, outputs, outputs == 3 ? 1.0 : 0.125, 46000.0, 34000.0, 0.005, 0.001};
+        const size_t width = (size_t)outputs;
+        pp_chirp *const chirp = pp_chirp_create(&spec, reason);
+        CHECK(chirp != NULL);
+        CHECK(pp_chirp_pulse_frames(chirp) == 960);
+        CHECK(!pp_chirp_begin(chirp, NAN, reason));
+        for (int i = 0; i < 200; i++) {
+            const size_t frames = random_u32() % 500;
+            int32_t *const samples = exactly(frames * width * sizeof(int32_t));
+            for (size_t n = 0; n < frames * width; n++) {
+                samples[n] = (int32_t)random_u32();
+            }
+            int32_t *const before = copy_of(samples, frames * width);
+            const bool over = pp_chirp_frames_left(chirp) == 0;
+            CHECK(pp_chirp_begin(chirp, random_u32() % 3 * 0.1, reason) == over);
+            const size_t left = pp_chirp_frames_left(chirp);
+            const size_t sounding = width * (left < frames ? left : frames);
+            pp_chirp_execute(chirp, samples, frames);
+            for (size_t n = 0; n < frames * width; n++) {
+                CHECK(n < sounding ? fabs((double)samples[n]) <= spec.max_amplitude * PP_FULL_SCALE
+                                   : samples[n] == before[n]);
+            }
+            free(before);
+            free(samples);
+        }
+        pp_chirp_destroy(chirp);
+    }
+    pp_chirp_destroy(NULL);
 }
 
 /* Any delays that are accepted stay within the memory, at every edge of the range and over every block length. */
@@ -301,6 +318,7 @@ int main(void)
         test_downconverter_cuts(96000, mics, 1 + mics / 2 % 4);
     }
     test_tone();
+    test_chirp();
     test_multipath();
     return 0;
 }
