@@ -22,5 +22,8 @@ CASES = [
     ),
     Case("down-converter, mics x carriers 4 x 1, 96 kHz", "downconvert 4 1 96000 960", units=96_000),
     *(Case(f"tones in stereo, carriers: {carriers}", f"tone {carriers}") for carriers in (1, 2, 4)),
+    Case("chirps in stereo, 20 Hz of 10 ms", "chirp 20 10"),
+    *(Case(f"range gates, {mics} mics, 20 Hz of 10 ms", f"range {mics} 20 10") for mics in (1, 4, 8)),
+    Case("transform of 256 points, 4 mics", "fft 256 normal", unit="transform", units=2_400 / 64),
     Case("multipath, 8 moving paths to 4 mics", "multipath 8 4 normal"),
 ]

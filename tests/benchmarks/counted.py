@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 import numpy as np  # noqa: E402
 
 from appliance.pipeline import Pipeline  # noqa: E402
-from appliance.types import Emission, PcmBlock  # noqa: E402
+from appliance.types import Emission, PcmBlock, Tones  # noqa: E402
 
 RATE_HZ = 192_000
 BLOCK_FRAMES = 1_920
@@ -44,15 +44,15 @@ def pipeline_work(seconds):
     pipeline = Pipeline(
         rate_hz=RATE_HZ,
         mics=MICS,
-        emission=Emission(carriers_hz=(CARRIER_HZ,), level_db_spl=75.0, on=True),
+        emission=Emission(tones=Tones(carriers_hz=(CARRIER_HZ,), level_db_spl=75.0)),
         hold_s=60.0,
         false_alarms_per_day=1.0,
     )
     blocks = []
     for s in range(WARM_S + seconds):
         sound = second(first_frame=s * RATE_HZ, walking=s > WARM_S and s % 2 == 0)
-        for at in range(0, RATE_HZ, BLOCK_FRAMES):
-            blocks.append(PcmBlock(sound[at : at + BLOCK_FRAMES], s * RATE_HZ + at, RATE_HZ))
+        starts = range(0, RATE_HZ, BLOCK_FRAMES)
+        blocks += [PcmBlock(sound[at : at + BLOCK_FRAMES], s * RATE_HZ + at, RATE_HZ) for at in starts]
     warm = WARM_S * RATE_HZ // BLOCK_FRAMES
 
     def work():

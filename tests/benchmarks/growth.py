@@ -28,7 +28,7 @@ plt.rcParams |= {
 
 
 def case(sweep, value):
-    """The line of csrc/cases.c for one point of a sweep; what is not swept is 4 microphones, 1 carrier, 192 kHz, 10 ms."""
+    """A line of csrc/cases.c, one point of a sweep; what is not swept is 4 microphones, 1 carrier, 192 kHz, 10 ms."""
     mics = value if sweep == "microphones" else 4
     carriers = value if sweep == "carriers" else 1
     rate_hz = value * 1_000 if sweep == "rate (kHz)" else 192_000

@@ -1,7 +1,7 @@
 """Nothing gets dearer unnoticed: instruction counts beside a committed baseline. No time is measured.
 
-A count is comparable only where compiler, processor features, valgrind, Python and NumPy are those of the baseline; where
-they are not, or a tool is absent, the group is skipped and says why.
+A count is comparable only where compiler, processor features, valgrind, Python and NumPy are those of the baseline;
+where they are not, or a tool is absent, the group is skipped and says why.
 """
 
 import json

@@ -113,8 +113,7 @@ def scipy_one_stage(frames):
 
 
 def scipy_cascade(frames):
-    """The fastest that was found with SciPy: our three filters in single precision, one row a microphone, the oscillator
-    made beforehand."""
+    """The fastest that was found with SciPy: our filters in single precision, a row a microphone, a ready oscillator."""
     cascade = design_filters.committed_cascade(RATE_HZ)
     stages = [
         (np.float32(taps), down) for taps, down in ((cascade.stage_1, 8), (cascade.stage_2, 5), (cascade.stage_3, 2))
@@ -154,8 +153,8 @@ class WrongAnswerError(Exception):
 def check(name, filtered):
     """Compare what `filtered(samples)` makes of sines with what a float64 calculation says they are.
 
-    In the pass band each sine has to come out with its amplitude and frequency, within 0.1 dB and with 80 dB between it and
-    all else; of those in the stop band, wherever they would alias to, nothing above -80 dB may come.
+    In the pass band each sine has to come out with its amplitude and frequency, within 0.1 dB and with 80 dB between it
+    and all else; of those in the stop band, wherever they would alias to, nothing above -80 dB may come.
 
     Returns:
         Largest deviation in the pass band and largest gain in the stop band, both in dB.
@@ -204,7 +203,7 @@ def gain_and_rest(iq, offsets_hz):
 
 @contextlib.contextmanager
 def all_peers(folder):
-    """(C competitors, Python competitors), each checked before it is handed out; and their (pass, stop) figures in dB."""
+    """The C competitors, and what the check of each competitor measured: (pass, stop) in dB by name."""
     with CPeers(folder) as c_peers:
         figures = {}
         for name in c_peers.names:

@@ -129,8 +129,8 @@ def race_part(report, folder, *, rounds, quick):
     floor = race.floor(runners)
     report.text(
         f"Four microphones, 192 kHz, blocks of 10 ms, the band around 40 kHz to complex samples at 2.4 kHz: median of"
-        f" {rounds} rounds, each competitor between two runs of ours. What is in C is compared with our C, SciPy with our"
-        " C called from Python. Before it was timed each had to pass +-900 Hz within 0.1 dB and to keep out, by 80 dB,"
+        f" {rounds} rounds, each competitor between two runs of ours. What is in C is compared with our C, SciPy with"
+        " our C called from Python. Before it was timed each had to pass +-900 Hz within 0.1 dB and to keep out, by 80 dB,"
         " everything from +-1100 Hz on."
     )
     ordered = sorted((r for r in runners.values() if r.name in figures), key=lambda runner: np.median(runner.ns))

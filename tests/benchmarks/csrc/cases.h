@@ -35,6 +35,9 @@ int case_integer(const case_values *values, int at);
 
 extern const case_kind downconvert_kind;
 extern const case_kind tone_kind;
+extern const case_kind chirp_kind;
+extern const case_kind range_kind;
+extern const case_kind fft_kind;
 extern const case_kind multipath_kind;
 
 #endif
