@@ -67,8 +67,8 @@ def competitor_work(name, frames):
     from benchmarks.peers import PYTHON_PEERS
 
     samples = second(first_frame=0, walking=True)[:frames]
-    work = PYTHON_PEERS[name](frames)
-    return (lambda: work(samples)), (lambda: work(samples))
+    work = PYTHON_PEERS[name](samples)
+    return work, work
 
 
 def main():

@@ -4,7 +4,9 @@ A count is comparable only where compiler, processor features, valgrind, Python 
 where they are not, or a tool is absent, the group is skipped and says why.
 """
 
+import concurrent.futures
 import json
+import os
 import pathlib
 import platform
 import shutil
@@ -90,22 +92,34 @@ def compare(group, baseline, counts):
     return faults, remarks
 
 
+def counted(groups):
+    """Counts by group; as many groups at a time as there are cores, which does not show in the counts."""
+
+    def count(group):
+        with tempfile.TemporaryDirectory() as folder:
+            return GROUPS[group][2](pathlib.Path(folder))
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(groups, pool.map(count, groups), strict=True))
+
+
 def check():
     """Count, compare, tell; the process's exit code."""
     baseline = json.loads(BASELINE.read_text())
+    held = {group: baseline.get(group, {"conditions": {}, "counts": {}}) for group in GROUPS}
+    reasons = {
+        group: why_not() or differences(held[group]["conditions"], conditions())
+        for group, (why_not, conditions, _) in GROUPS.items()
+    }
     faults = []
-    for group, (why_not, conditions, count) in GROUPS.items():
-        held = baseline.get(group, {"conditions": {}, "counts": {}})
-        reason = why_not() or differences(held["conditions"], conditions())
-        if reason:
-            print(f"instructions, {group}: skipped ({reason})")
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            counts = count(pathlib.Path(folder))
-        new_faults, remarks = compare(group, held["counts"], counts)
+    for group, counts in counted([group for group, reason in reasons.items() if not reason]).items():
+        new_faults, remarks = compare(group, held[group]["counts"], counts)
         faults += new_faults
         print(*remarks, sep="\n", end="\n" if remarks else "")
         print(f"instructions, {group}: {len(counts)} counted, {len(new_faults)} dearer than allowed")
+    for group, reason in reasons.items():
+        if reason:
+            print(f"instructions, {group}: skipped ({reason})")
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0
@@ -114,14 +128,13 @@ def check():
 def accept():
     """Count all that can be counted here and make that the baseline; the process's exit code."""
     baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
-    for group, (why_not, conditions, count) in GROUPS.items():
-        if reason := why_not():
-            print(f"instructions, {group}: kept as they were ({reason})")
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            counts = count(pathlib.Path(folder))
+    reasons = {group: why_not() for group, (why_not, _, _) in GROUPS.items()}
+    for group, counts in counted([group for group, reason in reasons.items() if not reason]).items():
         rounded = {case: float(f"{figure:.6g}") for case, figure in counts.items()}
-        baseline[group] = {"conditions": conditions(), "counts": rounded}
+        baseline[group] = {"conditions": GROUPS[group][1](), "counts": rounded}
         print(f"instructions, {group}: {len(counts)} accepted")
+    for group, reason in reasons.items():
+        if reason:
+            print(f"instructions, {group}: kept as they were ({reason})")
     BASELINE.write_text(json.dumps(baseline, indent=2) + "\n")
     return 0

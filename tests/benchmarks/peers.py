@@ -103,24 +103,24 @@ def oscillator(frames):
     return 2 / 2**31 * np.exp(-2j * np.pi * (CARRIER_HZ / RATE_HZ * np.arange(frames) % 1.0))
 
 
-def scipy_one_stage(frames):
+def scipy_one_stage(samples):
     """As most would write it: mix, then one FIR from the usual formula for 80 dB, decimating. In double precision."""
     edge_hz = (900 + 1100) / 2
     count, beta = kaiserord(-STOP_DB + 1, (1100 - 900) / (RATE_HZ / 2))
     taps = firwin(count, edge_hz, window=("kaiser", beta), fs=RATE_HZ)
-    turning = oscillator(frames)[:, None]
-    return lambda samples: upfirdn(taps, samples * turning, down=DECIMATION, axis=0)
+    turning = oscillator(len(samples))[:, None]
+    return lambda: upfirdn(taps, samples * turning, down=DECIMATION, axis=0)
 
 
-def scipy_cascade(frames):
-    """The fastest that was found with SciPy: our filters in single precision, a row a microphone, a ready oscillator."""
+def scipy_cascade(samples):
+    """The fastest found with SciPy: our filters in single precision, a row a microphone, a ready oscillator."""
     cascade = design_filters.committed_cascade(RATE_HZ)
     stages = [
         (np.float32(taps), down) for taps, down in ((cascade.stage_1, 8), (cascade.stage_2, 5), (cascade.stage_3, 2))
     ]
-    turning = oscillator(frames).astype(np.complex64)
+    turning = oscillator(len(samples)).astype(np.complex64)
 
-    def work(samples):
+    def work():
         signal = np.ascontiguousarray(samples.T).astype(np.float32) * turning
         for taps, down in stages:
             signal = upfirdn(taps, signal, down=down)
@@ -129,13 +129,14 @@ def scipy_cascade(frames):
     return work
 
 
-def pipistrelle_called(frames):
-    """The extension, block by block."""
+def pipistrelle_called(samples):
+    """The extension, block by block into memory that is there, as the service calls it."""
     converter = _core.DownConverter(rate_hz=RATE_HZ, mics=MICS, carriers_hz=[CARRIER_HZ])
-    iq = np.empty((frames // BLOCK_FRAMES, 1, MICS, BLOCK_FRAMES // DECIMATION), np.complex64)
+    iq = np.empty((len(samples) // BLOCK_FRAMES, 1, MICS, BLOCK_FRAMES // DECIMATION), np.complex64)
+    blocks = list(zip(samples.reshape(-1, BLOCK_FRAMES, MICS), iq, strict=True))
 
-    def work(samples):
-        for block, out in zip(samples.reshape(-1, BLOCK_FRAMES, MICS), iq, strict=True):
+    def work():
+        for block, out in blocks:
             converter.process_into(block, out)
         return iq.transpose(0, 3, 1, 2).reshape(-1, MICS)
 
@@ -143,7 +144,7 @@ def pipistrelle_called(frames):
 
 
 PYTHON_PEERS = {OURS_CALLED: pipistrelle_called, CASCADE: scipy_cascade, IDIOMATIC: scipy_one_stage}
-"""Each gets all samples at once, which spares SciPy the state between blocks."""
+"""By name: what makes the work on given samples. SciPy gets all at once, which spares it the state between blocks."""
 
 
 class WrongAnswerError(Exception):
@@ -209,5 +210,5 @@ def all_peers(folder):
         for name in c_peers.names:
             figures[name] = check(name, lambda samples, name=name: c_peers.filter(name, samples))
         for name, make in PYTHON_PEERS.items():
-            figures[name] = check(name, make(CHECK_FRAMES))
+            figures[name] = check(name, lambda samples, make=make: make(samples)())
         yield c_peers, figures

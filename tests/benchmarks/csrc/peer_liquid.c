@@ -1,4 +1,5 @@
-/* liquid-dsp's decimators, each with its best form of our own filters: complex signal, real taps. */
+/* liquid-dsp's decimators in their cheapest form for our filters: complex signal, real taps. Its own oscillator looks up
+ * one of 1024 angles, which leaves -60 dB beside a sine; the table of a block is exact and cheaper. */
 
 /* <complex.h> has to come first, for liquid's types to be those of C. */
 #include "peers.h"
