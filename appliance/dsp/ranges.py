@@ -35,7 +35,7 @@ class RangeGate:
 
     Args:
         chirps: what is emitted. Of a sweep wider than 10 kHz only the middle is used.
-        rate_hz: rate of the PCM, 192000, or 96000 for chirps up to 45 kHz.
+        rate_hz: rate of the PCM, 192000, or 96000 for chirps whose centre is at most 41 kHz.
         mics: 1 to 8.
         direct_m: distance from the tweeter to each microphone, [mics].
         max_range_m: ranges up to here.
