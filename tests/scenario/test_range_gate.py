@@ -23,7 +23,7 @@ def test_somebody_who_walks_is_followed_beside_a_tone():
     room = VirtualRoom(scene, mics=4, block_frames=BLOCK_FRAMES)
     player = EmissionPlayer(rate_hz=room.rate_hz, outputs=1, fade_s=0.1, full_scale_db_spl=90.0)
     player.follow(Emission(tones=Tones((45_000.0,), 70.0), chirps=CHIRPS))
-    tweeter_m = np.array(scene.device_m) + (0.0, 0.0, TWEETER_ABOVE_ARRAY_M)
+    tweeter_m = np.array(scene.device_m) + np.array([0.0, 0.0, TWEETER_ABOVE_ARRAY_M])
     direct_m = np.linalg.norm(microphone_places(4, scene.device_m) - tweeter_m, axis=1)
     gate = RangeGate(CHIRPS, rate_hz=room.rate_hz, mics=4, direct_m=direct_m.tolist())
     frames = []

@@ -5,7 +5,6 @@
 #include "band_passes.h"
 #include "delay_line.h"
 #include "phase.h"
-#include "stages.h"
 
 #define STAGE_2_DECIMATION 2
 #define STAGE_1_OUTPUTS (PP_BAND_GROUP_SAMPLES * STAGE_2_DECIMATION)
@@ -148,8 +147,8 @@ size_t pp_band_take(pp_band *band, const int32_t *pcm, size_t frames, size_t *gr
     const size_t taken = smaller(frames, PP_BAND_CHUNK_GROUPS * group_frames(band) - band->pending);
     for (size_t q = 0; q < band->quads; q++) {
         const size_t first_mic = q * PP_MICS_PER_QUAD;
-        pp_stages_here()->convert(pcm + first_mic, taken, band->mics, smaller(PP_MICS_PER_QUAD, band->mics - first_mic),
-                                  pp_delay_line_append(&band->input[q], taken));
+        band->passes->convert(pcm + first_mic, taken, band->mics, smaller(PP_MICS_PER_QUAD, band->mics - first_mic),
+                              pp_delay_line_append(&band->input[q], taken));
     }
     band->pending += taken;
     *groups = band->pending / group_frames(band);
