@@ -293,26 +293,16 @@ static void filter(pp_downconverter *converter, carrier_state *carrier, size_t g
     carrier->halved.oldest += groups * PP_STAGE_2_OUTPUTS;
 }
 
-/* What the taps of the next chunk still reach goes to the beginning of each row. */
-static void keep_history(pp_downconverter *converter, size_t outputs)
-{
-    for (size_t r = 0; r < converter->plan->decimation; r++) {
-        float newest[PP_PHASE_HISTORY * PP_MAX_MICS];
-        memcpy(newest, converter->rows[r] + outputs * converter->lanes, sizeof newest);
-        memcpy(converter->rows[r], newest, sizeof newest);
-    }
-}
-
 /* `groups` whole groups of PCM within one chunk -> samples `first` .. `first` + groups - 1 of `iq`. */
 static void convert_groups(pp_downconverter *converter, const int32_t *pcm, size_t groups, float *iq, size_t first,
                            size_t samples)
 {
     const size_t outputs = groups * PP_STAGE_1_OUTPUTS;
     float out[PP_CHUNK_GROUPS * 2 * PP_MAX_MICS];
-    converter->stages->convert(pcm, outputs, converter->plan->decimation, converter->mics,
-                               converter->rows[0] + PP_PHASE_HISTORY * converter->lanes);
+    const size_t decimation = converter->plan->decimation;
+    converter->stages->convert(pcm, outputs, decimation, converter->mics, converter->rows[0]);
     mix(converter, outputs);
-    keep_history(converter, outputs);
+    converter->stages->keep(converter->rows[0], outputs, decimation, converter->lanes);
     for (size_t c = 0; c < converter->carriers; c++) {
         filter(converter, &converter->carrier[c], groups, out);
         for (size_t m = 0; m < converter->mics; m++) {

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "delay_line.h"
 #include "limits.h"
@@ -28,7 +29,7 @@
 #define PP_VECTOR 8
 
 /* Stage 1 reads the PCM by phases: frame n * decimation + r is entry n of row r. Each row begins with what the taps
- * still reach from the chunk before. */
+ * still reach from the chunk before. An instruction set may lay frames out otherwise within the same memory. */
 #define PP_PHASE_HISTORY 2
 #define PP_PHASE_FLOATS ((PP_PHASE_HISTORY + PP_CHUNK_OUTPUTS) * PP_MAX_MICS)
 #define PP_MAX_DECIMATION 16
@@ -49,6 +50,16 @@ static inline size_t pp_lanes(size_t mics)
 static inline size_t pp_stage_3_repeat(size_t lanes)
 {
     return 2 * lanes < PP_VECTOR ? 2 * lanes : PP_VECTOR;
+}
+
+/* `keep` of rows of phases. */
+static inline void pp_keep_phases(float *rows, size_t outputs, size_t decimation, size_t lanes)
+{
+    for (size_t r = 0; r < decimation; r++) {
+        float newest[PP_PHASE_HISTORY * PP_MAX_MICS];
+        memcpy(newest, rows + r * PP_PHASE_FLOATS + outputs * lanes, sizeof newest);
+        memcpy(rows + r * PP_PHASE_FLOATS, newest, sizeof newest);
+    }
 }
 
 /* What one carrier does to the PCM. Samples at equal distance k from the middle tap share h[k] but for the sign of the
@@ -74,10 +85,13 @@ typedef struct {
 typedef struct {
     const char *name;
 
-    /* pcm [outputs * decimation][mics] -> rows [decimation] of PP_PHASE_FLOATS, from entry 0 on. */
+    /* pcm [outputs * decimation][mics] -> rows [decimation] of PP_PHASE_FLOATS, behind their history. */
     void (*convert)(const int32_t *pcm, size_t outputs, size_t decimation, size_t mics, float *rows);
 
-    /* Stage 1 for 1 to PP_MAX_CARRIERS carriers: rows as above, from their history on -> complex at 24 kHz, [outputs]
+    /* The newest entries of rows with `outputs` new ones become their history. */
+    void (*keep)(float *rows, size_t outputs, size_t decimation, size_t lanes);
+
+    /* Stage 1 for 1 to PP_MAX_CARRIERS carriers: rows as above -> complex at 24 kHz, [outputs]
      * [lanes] in each part's `re` and `im`, `floats` = outputs * lanes. One function a decimation. */
     void (*mix_by_4)(const float *rows, size_t floats, size_t lanes, const pp_mix_part *parts, size_t carriers);
     void (*mix_by_8)(const float *rows, size_t floats, size_t lanes, const pp_mix_part *parts, size_t carriers);

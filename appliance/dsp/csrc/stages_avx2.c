@@ -128,6 +128,7 @@ ALWAYS_INLINE void convert_by(const int32_t *pcm, size_t outputs, size_t decimat
 
 static AVX2 void convert(const int32_t *pcm, size_t outputs, size_t decimation, size_t mics, float *rows)
 {
+    rows += PP_PHASE_HISTORY * pp_lanes(mics);
     switch (decimation) {
     case 4:
         convert_by(pcm, outputs, 4, mics, rows);
@@ -397,6 +398,7 @@ const pp_stages *pp_stages_avx2(void)
     static const pp_stages avx2 = {
         .name = "avx2",
         .convert = convert,
+        .keep = pp_keep_phases,
         .mix_by_4 = mix_by_4,
         .mix_by_8 = mix_by_8,
         .mix_by_16 = mix_by_16,

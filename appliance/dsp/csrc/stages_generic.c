@@ -41,6 +41,7 @@ ALWAYS_INLINE void convert_mics(const int32_t *pcm, size_t outputs, size_t decim
 
 static void convert(const int32_t *pcm, size_t outputs, size_t decimation, size_t mics, float *rows)
 {
+    rows += PP_PHASE_HISTORY * pp_lanes(mics);
     switch (mics) {
     case 1:
         convert_mics(pcm, outputs, decimation, 1, rows);
@@ -184,6 +185,7 @@ const pp_stages *pp_stages_generic(void)
     static const pp_stages generic = {
         .name = "generic",
         .convert = convert,
+        .keep = pp_keep_phases,
         .mix_by_4 = mix_by_4,
         .mix_by_8 = mix_by_8,
         .mix_by_16 = mix_by_16,
