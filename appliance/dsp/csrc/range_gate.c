@@ -80,7 +80,7 @@ static bool create_lines(pp_range_gate *gate)
     const size_t history = pp_compressor_window_samples(gate->compressor) + CHUNK_SAMPLES;
     bool ok = true;
     for (size_t q = 0; q < gate->quads; q++) {
-        ok &= pp_delay_line_create(&gate->line[q], 2, history, history);
+        ok &= pp_delay_line_create(&gate->line[q], PP_COMPLEX_FLOATS, history, history);
     }
     return ok;
 }
@@ -222,7 +222,7 @@ static void give_pulse(pp_range_gate *gate, float *echoes)
         const size_t left = gate->mics - first_mic;
         const pp_delay_line *const line = &gate->line[q];
         const size_t first_entry = line->end - (size_t)(gate->samples - placed.first_sample);
-        pp_compressor_execute(gate->compressor, line->entries + line->width * first_entry, turn,
+        pp_compressor_execute(gate->compressor, (const pp_quad *)(line->floats + line->width * first_entry), turn,
                               left < PP_MICS_PER_QUAD ? left : PP_MICS_PER_QUAD, echoes + 2 * first_mic * gate->bins);
     }
     gate->pulse++;
@@ -237,7 +237,8 @@ static void take_groups(pp_range_gate *gate, size_t groups)
     pp_quad *out[QUADS_MAX] = {NULL};
     for (size_t q = 0; q < gate->quads; q++) {
         pp_delay_line *const line = &gate->line[q];
-        out[q] = pp_delay_line_append(line, groups * PP_BAND_GROUP_SAMPLES) + 2 * skipped * PP_BAND_GROUP_SAMPLES;
+        out[q] = (pp_quad *)pp_delay_line_append(line, groups * PP_BAND_GROUP_SAMPLES) +
+                 2 * skipped * PP_BAND_GROUP_SAMPLES;
         line->oldest += groups * PP_BAND_GROUP_SAMPLES;
     }
     pp_band_skip(gate->band, skipped);
