@@ -158,6 +158,45 @@ static void test_tone(void)
     pp_tone_destroy(NULL);
 }
 
+/* The same wishes at the same frames give the same bits, however the stream is cut. */
+static void test_tone_cuts(int outputs)
+{
+    enum { FRAMES = 30000, WISHES = 3 };
+    static const double carriers_hz[WISHES][PP_MAX_CARRIERS] = {
+        {40000.0, 45000.1}, {33000.0, 50000.0, 60000.7, 90000.0}, {40000.0}};
+    static const size_t counts[WISHES] = {2, 4, 1};
+    static const size_t starts[WISHES + 1] = {0, 9000, 20001, FRAMES};
+    const size_t width = (size_t)outputs;
+    char reason[PP_REASON_BYTES];
+    const pp_tone_spec spec = {192000, outputs, 0.5, 0.05};
+    int32_t *const wanted = exactly(FRAMES * width * sizeof(int32_t));
+    for (int round = 0; round < 4; round++) {
+        pp_tone *const tone = pp_tone_create(&spec, reason);
+        CHECK(tone != NULL);
+        for (size_t w = 0; w < WISHES; w++) {
+            CHECK(pp_tone_play(tone, carriers_hz[w], counts[w], 0.5, reason));
+            for (size_t frame = starts[w]; frame < starts[w + 1];) {
+                const size_t left = starts[w + 1] - frame;
+                const size_t drawn = round == 0 ? left : random_u32() % 600;
+                const size_t frames = drawn < left ? drawn : left;
+                int32_t *const samples = exactly(frames * width * sizeof(int32_t));
+                pp_tone_execute(tone, samples, frames);
+                int32_t *const here = wanted + frame * width;
+                const size_t bytes = frames * width * sizeof(int32_t);
+                if (round == 0) {
+                    memcpy(here, samples, bytes);
+                }
+                CHECK(memcmp(here, samples, bytes) == 0);
+                free(samples);
+                frame += frames;
+            }
+        }
+        CHECK(pp_tone_settled(tone));
+        pp_tone_destroy(tone);
+    }
+    free(wanted);
+}
+
 /* Pulses on a stream of anything, cut anyhow: within the limit where they sound, and untouched where not. */
 static void test_chirp(void)
 {
@@ -338,6 +377,9 @@ int main(void)
         }
     }
     test_tone();
+    for (int outputs = 1; outputs <= 3; outputs++) {
+        test_tone_cuts(outputs);
+    }
     test_chirp();
     test_multipath();
     return 0;

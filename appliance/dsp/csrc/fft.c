@@ -93,6 +93,27 @@ void pp_fft_destroy(pp_fft *fft)
     free(fft);
 }
 
+/* Points that stay in the first-level cache from pass to pass. */
+#define NEAR_POINTS 512
+
+/* `points` of the reordered data: quarters that are far apart are finished each for itself before they meet. */
+static void transform(const pp_fft *fft, pp_quad *data, size_t points)
+{
+    size_t span = fft->first_span;
+    if (points > NEAR_POINTS) {
+        span = points / 4;
+        for (size_t quarter = 0; quarter < 4; quarter++) {
+            transform(fft, data + 2 * quarter * span, span);
+        }
+    } else {
+        (span == 4 ? fft->passes->first_4 : fft->passes->first_2)(data, points);
+    }
+    for (; span < points; span *= 4) {
+        const size_t earlier = (span - fft->first_span) / 3;
+        fft->passes->combine_4(data, points, span, fft->twiddles + earlier);
+    }
+}
+
 void pp_fft_execute(const pp_fft *fft, pp_quad *data)
 {
     for (size_t s = 0; s < fft->swaps; s++) {
@@ -105,10 +126,5 @@ void pp_fft_execute(const pp_fft *fft, pp_quad *data)
         high[0] = re;
         high[1] = im;
     }
-    (fft->first_span == 4 ? fft->passes->first_4 : fft->passes->first_2)(data, fft->points);
-    const pp_twiddles *twiddles = fft->twiddles;
-    for (size_t span = fft->first_span; span < fft->points; span *= 4) {
-        fft->passes->combine_4(data, fft->points, span, twiddles);
-        twiddles += span;
-    }
+    transform(fft, data, fft->points);
 }
