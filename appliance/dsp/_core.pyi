@@ -19,7 +19,12 @@ MAX_PULSE_FADE_S: Final[float]
 
 @final
 class DownConverter:
-    def __init__(self, *, rate_hz: int, mics: int, carriers_hz: Sequence[float]) -> None: ...
+    # instruction_set: generic, avx2, neon, or auto for the fastest here
+    def __init__(
+        self, *, rate_hz: int, mics: int, carriers_hz: Sequence[float], instruction_set: str = "auto"
+    ) -> None: ...
+    @property
+    def instruction_set(self) -> str: ...
     @property
     def output_rate_hz(self) -> float: ...
     @property

@@ -26,7 +26,7 @@ MAX_PULSES_HZ: Final = 25.0
 
 
 def period_frames(chirps: Chirps, *, rate_hz: int) -> int:
-    """Frames from one pulse's start to the next one's: the nearest whole number, at most 65 ppm (192 kHz) off."""
+    """Frames from one pulse's start to the next one's: the nearest whole number, at most 65 ppm (96 kHz) off."""
     return round(rate_hz / chirps.pulses_hz)
 
 

@@ -1,5 +1,6 @@
 """Range gates: PCM in, the echoes of each pulse sorted by their range out."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,7 +36,7 @@ class RangeGate:
 
     Args:
         chirps: what is emitted. Of a sweep wider than 10 kHz only the middle is used.
-        rate_hz: rate of the PCM, 192000, or 96000 for chirps up to 45 kHz.
+        rate_hz: rate of the PCM, 192000, or 96000 for chirps whose centre is at most 41 kHz.
         mics: 1 to 8.
         direct_m: distance from the tweeter to each microphone, [mics].
         max_range_m: ranges up to here.
@@ -55,6 +56,8 @@ class RangeGate:
         max_range_m: float = 8.0,
         temperature_c: float = 20.0,
     ) -> None:
+        if len(direct_m) != mics or not all(0.0 <= distance_m < math.inf for distance_m in direct_m):
+            raise ValueError(f"direct_m: wanted {mics} distances, got {list(direct_m)}")
         self.rate_hz = rate_hz
         self.mics = mics
         self.round_trip: RoundTrip | None = None
@@ -65,6 +68,7 @@ class RangeGate:
         unambiguous = self._period_frames * _core.BAND_HZ // rate_hz // _BIN_SAMPLES - _BLIND_BINS
         bins = min(int(max_range_m / bin_m) + 1, unambiguous)
         self.range_m: NDArray[np.float32] = (bin_m * np.arange(bins)).astype(np.float32)
+        self.range_m.setflags(write=False)  # every frame shares it
         self._core = _core.RangeGate(
             rate_hz=rate_hz,
             mics=mics,

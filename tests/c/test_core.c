@@ -2,6 +2,7 @@
  * that a step beyond an end is seen. */
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "fft_passes.h"
 #include "multipath.h"
 #include "phase.h"
+#include "stages.h"
 #include "tone.h"
 
 /* A copy of `pcm` that ends where its allocation ends. */
@@ -39,25 +41,35 @@ static void test_phase(void)
     CHECK(rest < 64 || rest > UINT64_MAX - 64);
 }
 
-static pp_downconverter *new_converter(int rate_hz, int mics, int carriers)
+/* Every instruction set; those that this processor lacks are left out. */
+static const char *const instruction_sets[] = {"generic", "avx2", "neon"};
+enum { INSTRUCTION_SETS = 3 };
+
+static bool present(const char *instruction_set)
 {
-    const pp_downconverter_spec spec = {rate_hz, mics, carriers, {30000.0, 40000.0, 44444.4, 45000.0}};
+    return pp_stages_here(instruction_set) != NULL;
+}
+
+static pp_downconverter *new_converter(int rate_hz, int mics, int carriers, const char *instruction_set)
+{
+    const pp_downconverter_spec spec = {
+        rate_hz, mics, carriers, {30000.0, 40000.0, 44444.4, 45000.0}, instruction_set};
     char reason[PP_REASON_BYTES];
     pp_downconverter *const converter = pp_downconverter_create(&spec, reason);
     CHECK(converter != NULL);
     return converter;
 }
 
-static void test_downconverter_cuts(int rate_hz, int mics, int carriers)
+static void test_downconverter_cuts(int rate_hz, int mics, int carriers, const char *instruction_set)
 {
-    enum { FRAMES = 2500 };
+    enum { FRAMES = 2900 };
     const size_t width = (size_t)mics;
     int32_t *const pcm = exactly(FRAMES * width * sizeof(int32_t));
     for (size_t i = 0; i < FRAMES * width; i++) {
         pcm[i] = (int32_t)random_u32();
     }
-    pp_downconverter *const whole = new_converter(rate_hz, mics, carriers);
-    pp_downconverter *const cut = new_converter(rate_hz, mics, carriers);
+    pp_downconverter *const whole = new_converter(rate_hz, mics, carriers, instruction_set);
+    pp_downconverter *const cut = new_converter(rate_hz, mics, carriers, instruction_set);
     const size_t samples = pp_downconverter_output_samples(whole, FRAMES);
     const size_t rows = width * (size_t)carriers;
     float *const wanted = exactly(rows * samples * 2 * sizeof(float));
@@ -91,9 +103,10 @@ static void test_downconverter_cuts(int rate_hz, int mics, int carriers)
 static void test_downconverter_refusals(void)
 {
     const pp_downconverter_spec bad[] = {
-        {44100, 1, 1, {40000.0}}, {192000, 0, 1, {40000.0}}, {192000, 9, 1, {40000.0}},
-        {192000, 1, 0, {40000.0}}, {192000, 1, 5, {40000.0}}, {192000, 1, 1, {NAN}},
-        {192000, 1, 2, {40000.0}}, {96000, 1, 1, {46000.0}}, {192000, 1, 1, {INFINITY}},
+        {44100, 1, 1, {40000.0}, NULL}, {192000, 0, 1, {40000.0}, NULL}, {192000, 9, 1, {40000.0}, NULL},
+        {192000, 1, 0, {40000.0}, NULL}, {192000, 1, 5, {40000.0}, NULL}, {192000, 1, 1, {NAN}, NULL},
+        {192000, 1, 2, {40000.0}, NULL}, {96000, 1, 1, {46000.0}, NULL}, {192000, 1, 1, {INFINITY}, NULL},
+        {384000, 1, 1, {180001.0}, NULL}, {192000, 1, 1, {40000.0}, "sse9"}, {192000, 1, 1, {40000.0}, ""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char reason[PP_REASON_BYTES] = "";
@@ -105,7 +118,7 @@ static void test_downconverter_refusals(void)
 
 static void test_downconverter_far_frames(void)
 {
-    pp_downconverter *const converter = new_converter(192000, 1, 1);
+    pp_downconverter *const converter = new_converter(192000, 1, 1, "auto");
     static const int32_t pcm[160];
     float iq[4];
     pp_downconverter_reset(converter, INT64_MAX);
@@ -143,6 +156,45 @@ static void test_tone(void)
     }
     pp_tone_destroy(tone);
     pp_tone_destroy(NULL);
+}
+
+/* The same wishes at the same frames give the same bits, however the stream is cut. */
+static void test_tone_cuts(int outputs)
+{
+    enum { FRAMES = 30000, WISHES = 3 };
+    static const double carriers_hz[WISHES][PP_MAX_CARRIERS] = {
+        {40000.0, 45000.1}, {33000.0, 50000.0, 60000.7, 90000.0}, {40000.0}};
+    static const size_t counts[WISHES] = {2, 4, 1};
+    static const size_t starts[WISHES + 1] = {0, 9000, 20001, FRAMES};
+    const size_t width = (size_t)outputs;
+    char reason[PP_REASON_BYTES];
+    const pp_tone_spec spec = {192000, outputs, 0.5, 0.05};
+    int32_t *const wanted = exactly(FRAMES * width * sizeof(int32_t));
+    for (int round = 0; round < 4; round++) {
+        pp_tone *const tone = pp_tone_create(&spec, reason);
+        CHECK(tone != NULL);
+        for (size_t w = 0; w < WISHES; w++) {
+            CHECK(pp_tone_play(tone, carriers_hz[w], counts[w], 0.5, reason));
+            for (size_t frame = starts[w]; frame < starts[w + 1];) {
+                const size_t left = starts[w + 1] - frame;
+                const size_t drawn = round == 0 ? left : random_u32() % 600;
+                const size_t frames = drawn < left ? drawn : left;
+                int32_t *const samples = exactly(frames * width * sizeof(int32_t));
+                pp_tone_execute(tone, samples, frames);
+                int32_t *const here = wanted + frame * width;
+                const size_t bytes = frames * width * sizeof(int32_t);
+                if (round == 0) {
+                    memcpy(here, samples, bytes);
+                }
+                CHECK(memcmp(here, samples, bytes) == 0);
+                free(samples);
+                frame += frames;
+            }
+        }
+        CHECK(pp_tone_settled(tone));
+        pp_tone_destroy(tone);
+    }
+    free(wanted);
 }
 
 /* Pulses on a stream of anything, cut anyhow: within the limit where they sound, and untouched where not. */
@@ -313,11 +365,21 @@ int main(void)
     test_phase();
     test_downconverter_refusals();
     test_downconverter_far_frames();
-    for (int mics = 1; mics <= PP_MAX_MICS; mics++) {
-        test_downconverter_cuts(192000, mics, 1 + mics % 4);
-        test_downconverter_cuts(96000, mics, 1 + mics / 2 % 4);
+    for (int i = 0; i < INSTRUCTION_SETS; i++) {
+        if (!present(instruction_sets[i])) {
+            continue;
+        }
+        printf("%s\n", instruction_sets[i]);
+        for (int mics = 1; mics <= PP_MAX_MICS; mics++) {
+            test_downconverter_cuts(384000, mics, 1 + (mics + 1) % 4, instruction_sets[i]);
+            test_downconverter_cuts(192000, mics, 1 + mics % 4, instruction_sets[i]);
+            test_downconverter_cuts(96000, mics, 1 + mics / 2 % 4, instruction_sets[i]);
+        }
     }
     test_tone();
+    for (int outputs = 1; outputs <= 3; outputs++) {
+        test_tone_cuts(outputs);
+    }
     test_chirp();
     test_multipath();
     return 0;

@@ -29,8 +29,8 @@ PASS_RIPPLE_DB = 0.097
 STAGE_1_HZ = 24_000
 STAGE_2_HZ = 4_800
 OUTPUT_HZ = 2_400
-STAGE_1_TAPS = {192_000: 21, 96_000: 11}
-STAGE_2_TAPS = 21
+STAGE_1_TAPS = {384_000: 43, 192_000: 21, 96_000: 11}
+STAGE_2_TAPS = 22
 STAGE_3_TAPS = 84
 
 BAND_PASS_HZ = 5_000.0
@@ -214,8 +214,7 @@ def taps_h() -> str:
     parts = [
         "/* Written by tests/reference/design_filters.py; edit that file, not this one. */\n",
         "#ifndef PP_TAPS_H\n#define PP_TAPS_H\n",
-        f"#define PP_STAGE_1_TAPS_192K {STAGE_1_TAPS[192_000]}",
-        f"#define PP_STAGE_1_TAPS_96K {STAGE_1_TAPS[96_000]}",
+        *(f"#define PP_STAGE_1_TAPS_{rate_hz // 1000}K {taps}" for rate_hz, taps in STAGE_1_TAPS.items()),
         f"#define PP_STAGE_2_TAPS {STAGE_2_TAPS}",
         f"#define PP_STAGE_3_TAPS {STAGE_3_TAPS}",
         f"#define PP_BAND_1_TAPS_192K {BAND_STAGE_1_TAPS[192_000]}",
@@ -227,7 +226,7 @@ def taps_h() -> str:
     ]
     for rate_hz in STAGE_1_TAPS:
         cascade, name = design_cascade(rate_hz), f"{rate_hz // 1000}k"
-        if rate_hz == 192_000:
+        if rate_hz == max(STAGE_1_TAPS):
             parts.append(table("pp_stage_2", half(cascade.stage_2), "24 kHz to 4.8 kHz"))
         parts.append(table(f"pp_stage_1_{name}", half(cascade.stage_1), f"{rate_hz // 1000} kHz to 24 kHz"))
         parts.append(

@@ -203,6 +203,19 @@ def test_without_pulses_there_are_no_frames_and_it_is_told():
     assert gate.round_trip.offset_frames is None
 
 
+def test_what_cannot_be_gated_is_refused():
+    for direct_m in ([0.06], [0.06] * 3, [0.06, float("nan")], [0.06, -0.1]):
+        with pytest.raises(ValueError, match="direct_m: wanted 2 distances"):
+            RangeGate(SHORT, rate_hz=RATE_HZ, mics=2, direct_m=direct_m)
+    for other in ({"max_range_m": -1.0}, {"mics": 9}, {"rate_hz": 48_000}):
+        with pytest.raises(ValueError, match="wanted"):
+            gate_for(SHORT, **other)
+    with pytest.raises(ValueError, match="wanted 34000 to 41000 at rate 96000"):
+        gate_for(Chirps(38_000.0, 46_000.0, 0.005, 0.001, 20.0, 75.0), rate_hz=96_000)
+    with pytest.raises(ValueError, match="read-only"):
+        gate_for(SHORT).range_m[0] = 1.0
+
+
 def test_a_block_of_another_stream_is_refused():
     gate = gate_for(SHORT, mics=2)
     with pytest.raises(ValueError, match="wanted a rate of 192000 Hz, got 96000"):

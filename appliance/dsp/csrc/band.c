@@ -5,7 +5,6 @@
 #include "band_passes.h"
 #include "delay_line.h"
 #include "phase.h"
-#include "stages.h"
 
 #define STAGE_2_DECIMATION 2
 #define STAGE_1_OUTPUTS (PP_BAND_GROUP_SAMPLES * STAGE_2_DECIMATION)
@@ -88,9 +87,9 @@ pp_band *pp_band_create(int rate_hz, int mics, double centre_hz)
     tune(band, fast ? pp_band_1_192k : pp_band_1_96k);
     bool ok = true;
     for (size_t q = 0; q < band->quads; q++) {
-        ok &= pp_delay_line_create(&band->input[q], 1, band->stage_1_taps - band->stage_1_decimation,
+        ok &= pp_delay_line_create(&band->input[q], PP_REAL_FLOATS, band->stage_1_taps - band->stage_1_decimation,
                                    PP_BAND_CHUNK_GROUPS * group_frames(band));
-        ok &= pp_delay_line_create(&band->stage_2[q], 2, PP_BAND_2_TAPS - STAGE_2_DECIMATION,
+        ok &= pp_delay_line_create(&band->stage_2[q], PP_COMPLEX_FLOATS, PP_BAND_2_TAPS - STAGE_2_DECIMATION,
                                    STAGE_2_CHUNKS * PP_BAND_CHUNK_GROUPS * STAGE_1_OUTPUTS);
     }
     if (!ok) {
@@ -148,8 +147,8 @@ size_t pp_band_take(pp_band *band, const int32_t *pcm, size_t frames, size_t *gr
     const size_t taken = smaller(frames, PP_BAND_CHUNK_GROUPS * group_frames(band) - band->pending);
     for (size_t q = 0; q < band->quads; q++) {
         const size_t first_mic = q * PP_MICS_PER_QUAD;
-        pp_stages_here()->convert(pcm + first_mic, taken, band->mics, smaller(PP_MICS_PER_QUAD, band->mics - first_mic),
-                                  pp_delay_line_append(&band->input[q], taken));
+        band->passes->convert(pcm + first_mic, taken, band->mics, smaller(PP_MICS_PER_QUAD, band->mics - first_mic),
+                              (pp_quad *)pp_delay_line_append(&band->input[q], taken));
     }
     band->pending += taken;
     *groups = band->pending / group_frames(band);
@@ -182,9 +181,10 @@ void pp_band_give(pp_band *band, size_t groups, pp_quad *const *out)
     for (size_t q = 0; q < band->quads; q++) {
         pp_delay_line *const stage_2 = &band->stage_2[q];
         (band->stage_1_decimation == 8 ? band->passes->mix_192k : band->passes->mix_96k)(
-            pp_delay_line_oldest(&band->input[q]), outputs, &band->mix, phasor_re, phasor_im,
-            pp_delay_line_append(stage_2, outputs));
-        band->passes->halve(pp_delay_line_oldest(stage_2), outputs / STAGE_2_DECIMATION, band->stage_2_taps, out[q]);
+            (const pp_quad *)pp_delay_line_oldest(&band->input[q]), outputs, &band->mix, phasor_re, phasor_im,
+            (pp_quad *)pp_delay_line_append(stage_2, outputs));
+        band->passes->halve((const pp_quad *)pp_delay_line_oldest(stage_2), outputs / STAGE_2_DECIMATION,
+                            band->stage_2_taps, out[q]);
         stage_2->oldest += outputs;
     }
     pp_band_skip(band, groups);

@@ -14,6 +14,18 @@ AVX2_INLINE __m256 load(const pp_quad *at)
     return _mm256_loadu_ps((const float *)at);
 }
 
+/* Four microphones are two frames to a register; any other number is rare enough for the plain code. */
+AVX2 static void convert(const int32_t *pcm, size_t frames, size_t mics, size_t lanes, pp_quad *out)
+{
+    const size_t pairs = mics == PP_MICS_PER_QUAD ? frames / 2 : 0;
+#pragma GCC unroll 8
+    for (size_t n = 0; n < pairs; n++) {
+        const __m256i two = _mm256_loadu_si256((const __m256i *)(const void *)(pcm + 2 * n * PP_MICS_PER_QUAD));
+        _mm256_storeu_ps((float *)(out + 2 * n), _mm256_cvtepi32_ps(two));
+    }
+    pp_band_passes_generic.convert(pcm + 2 * pairs * mics, frames - 2 * pairs, mics, lanes, out + 2 * pairs);
+}
+
 /* The sum of the two halves. */
 AVX2_INLINE __m128 halves(__m256 value)
 {
@@ -72,7 +84,8 @@ AVX2 static void halve(const pp_quad *in, size_t outputs, const pp_quad *taps, p
 
 const pp_band_passes *pp_band_passes_avx2(void)
 {
-    static const pp_band_passes avx2 = {.mix_192k = mix_192k, .mix_96k = mix_96k, .halve = halve};
+    static const pp_band_passes avx2 = {
+        .convert = convert, .mix_192k = mix_192k, .mix_96k = mix_96k, .halve = halve};
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &avx2 : NULL;
 }
 

@@ -4,6 +4,38 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* PCM is aligned to its samples only. */
+typedef int32_t pcm_quad __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* With constant `lanes` little but the conversions themselves is left. */
+ALWAYS_INLINE void convert_lanes(const int32_t *pcm, size_t frames, size_t mics, size_t lanes, pp_quad *out)
+{
+#pragma GCC unroll 8
+    for (size_t n = 0; n < frames; n++, pcm += mics) {
+        out[n] = lanes == 1   ? (pp_quad){(float)pcm[0]}
+                 : lanes == 2 ? (pp_quad){(float)pcm[0], (float)pcm[1]}
+                 : lanes == 3 ? (pp_quad){(float)pcm[0], (float)pcm[1], (float)pcm[2]}
+                              : __builtin_convertvector(*(const pcm_quad *)pcm, pp_quad);
+    }
+}
+
+static void convert(const int32_t *pcm, size_t frames, size_t mics, size_t lanes, pp_quad *out)
+{
+    switch (lanes) {
+    case 1:
+        convert_lanes(pcm, frames, mics, 1, out);
+        break;
+    case 2:
+        convert_lanes(pcm, frames, mics, 2, out);
+        break;
+    case 3:
+        convert_lanes(pcm, frames, mics, 3, out);
+        break;
+    default:
+        convert_lanes(pcm, frames, mics, 4, out);
+    }
+}
+
 /* Samples at equal distance from the middle share their tap but for the sign of its imaginary part: their sum and
  * difference are multiplied once each. */
 ALWAYS_INLINE void mix(const pp_quad *in, size_t outputs, size_t taps, size_t decimation, const pp_band_taps *tap,
@@ -56,4 +88,5 @@ static void halve(const pp_quad *in, size_t outputs, const pp_quad *taps, pp_qua
     }
 }
 
-const pp_band_passes pp_band_passes_generic = {.mix_192k = mix_192k, .mix_96k = mix_96k, .halve = halve};
+const pp_band_passes pp_band_passes_generic = {
+    .convert = convert, .mix_192k = mix_192k, .mix_96k = mix_96k, .halve = halve};

@@ -5,6 +5,7 @@
 #define PP_BAND_PASSES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "quad.h"
 #include "taps.h"
@@ -16,6 +17,9 @@ typedef struct {
 } pp_band_taps;
 
 typedef struct {
+    /* `frames` frames of `mics` interleaved int32 -> quads of float; lanes beyond `lanes` (1-4) become 0. */
+    void (*convert)(const int32_t *pcm, size_t frames, size_t mics, size_t lanes, pp_quad *out);
+
     /* Frames -> complex at 24 kHz, times the phasor of each output. `in` starts at the oldest frame of the first. */
     void (*mix_192k)(const pp_quad *in, size_t outputs, const pp_band_taps *taps, const float *phasor_re,
                      const float *phasor_im, pp_quad *out);

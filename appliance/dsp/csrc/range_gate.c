@@ -3,10 +3,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "chirp.h"
+#include "compressor.h"
 #include "delay_line.h"
-#include "fft.h"
 #include "phase.h"
 
 #define QUADS_MAX (PP_MAX_MICS / PP_MICS_PER_QUAD)
@@ -16,30 +16,22 @@
 /* A pulse on the grid of samples: its window's first sample, and how far the pulse begins behind a sample. */
 typedef struct {
     int64_t first_sample;
-    double shift_frames; /* 0 to below one sample */
+    double shift; /* in samples, 0 to below 1 */
 } placed_pulse;
 
 struct pp_range_gate {
     pp_band *band;
-    pp_fft *forward;
-    pp_fft *inverse;
-    float *replica;    /* spectrum of the replica, [points] complex */
-    float *weights;    /* what a window's spectrum is multiplied with at `shift_frames`, [points] complex */
-    pp_quad *work;     /* [points][2] */
+    pp_compressor *compressor;
     pp_delay_line line[QUADS_MAX];
     size_t mics;
     size_t quads;
-    size_t points;
     size_t bins;
-    size_t bin_samples;
-    size_t window_samples;
     int64_t lead_samples;
     int64_t period_frames;
-    int64_t first_frame;       /* of the stream, since the last reset */
+    int64_t first_frame; /* of the stream, since the last reset */
     double offset_frames;
-    double shift_frames;       /* for which the weights stand */
-    int64_t samples;           /* of the band, since the last reset */
-    int64_t pulse;             /* the next one's number */
+    int64_t samples;     /* of the band, since the last reset */
+    int64_t pulse;       /* the next one's number */
 };
 
 static bool in_range(const char *name, int value, int lowest, int highest, char *reason)
@@ -57,17 +49,18 @@ static bool spec_is_valid(const pp_range_gate_spec *spec, char *reason)
         snprintf(reason, PP_REASON_BYTES, "rate_hz: wanted 192000 or 96000, got %d", spec->rate_hz);
         return false;
     }
-    const double highest_hz = spec->rate_hz == 192000 ? 48000.0 : 48000.0 - PP_BAND_STOP_HZ;
-    if (!(spec->centre_hz >= PP_MIN_CHIRP_HZ && spec->centre_hz <= highest_hz)) {
-        snprintf(reason, PP_REASON_BYTES, "centre_hz: wanted %.0f to %.0f at rate %d, got %g", PP_MIN_CHIRP_HZ,
+    const double nyquist_hz = 0.5 * spec->rate_hz;
+    const double highest_hz = fmin(PP_HIGHEST_CHIRP_HZ, nyquist_hz - PP_BAND_STOP_HZ);
+    if (!(spec->centre_hz >= PP_LOWEST_CHIRP_HZ && spec->centre_hz <= highest_hz)) {
+        snprintf(reason, PP_REASON_BYTES, "centre_hz: wanted %.0f to %.0f at rate %d, got %g", PP_LOWEST_CHIRP_HZ,
                  highest_hz, spec->rate_hz, spec->centre_hz);
         return false;
     }
-    const int room = PP_FFT_MAX_POINTS - PP_RANGE_GUARD_SAMPLES;
+    const int room = PP_COMPRESSOR_MAX_SAMPLES;
     if (!in_range("mics", spec->mics, 1, PP_MAX_MICS, reason) ||
         !in_range("period_frames", spec->period_frames, spec->rate_hz / 1000, spec->rate_hz, reason) ||
         !in_range("bin_samples", spec->bin_samples, 1, 2, reason) ||
-        !in_range("replica_samples", spec->replica_samples, 1, room - 1, reason) ||
+        !in_range("replica_samples", spec->replica_samples, 1, room - 2, reason) ||
         !in_range("lead_samples", spec->lead_samples, 0, room, reason) ||
         !in_range("bins", spec->bins, 1, (room - spec->replica_samples) / spec->bin_samples, reason)) {
         return false;
@@ -81,59 +74,13 @@ static bool spec_is_valid(const pp_range_gate_spec *spec, char *reason)
     return true;
 }
 
-static size_t points_for(size_t samples)
+static bool create_lines(pp_range_gate *gate)
 {
-    size_t points = PP_FFT_MIN_POINTS * 2; /* the inverse transform may be half as long */
-    while (points < samples) {
-        points *= 2;
-    }
-    return points;
-}
-
-static void transform_replica(pp_range_gate *gate, const pp_range_gate_spec *spec)
-{
-    memset(gate->work, 0, gate->points * 2 * sizeof(pp_quad));
-    for (size_t i = 0; i < (size_t)spec->replica_samples; i++) {
-        gate->work[2 * i][0] = spec->replica[2 * i];
-        gate->work[2 * i + 1][0] = spec->replica[2 * i + 1];
-    }
-    pp_fft_execute(gate->forward, gate->work);
-    for (size_t f = 0; f < 2 * gate->points; f++) {
-        gate->replica[f] = gate->work[f][0] / (float)gate->points;
-    }
-}
-
-/* Weights for pulses that begin `shift_frames` behind a sample: the conjugate of the replica, later by that. */
-static void shift_weights(pp_range_gate *gate, double shift_frames)
-{
-    const double samples = shift_frames / (double)pp_band_decimation(gate->band);
-    const uint64_t step = (uint64_t)(samples / (double)gate->points * 18446744073709551616.0);
-    for (size_t f = 0; f < gate->points; f++) {
-        /* the upper half of the transform holds the frequencies below the centre */
-        const uint64_t line = (uint64_t)f - (f < gate->points / 2 ? 0 : (uint64_t)gate->points);
-        const pp_phasor turn = pp_phasor_at(step * line);
-        const double re = gate->replica[2 * f];
-        const double im = gate->replica[2 * f + 1];
-        gate->weights[2 * f] = (float)(re * turn.cosine + im * turn.sine);
-        gate->weights[2 * f + 1] = (float)(re * turn.sine - im * turn.cosine);
-    }
-    gate->shift_frames = shift_frames;
-}
-
-/* Memory for one that is zero but for its sizes. */
-static bool allocate(pp_range_gate *gate)
-{
-    gate->forward = pp_fft_create(gate->points);
-    gate->inverse = pp_fft_create(gate->points / gate->bin_samples);
-    gate->replica = malloc(gate->points * 2 * sizeof(float));
-    gate->weights = malloc(gate->points * 2 * sizeof(float));
-    gate->work = aligned_alloc(sizeof(pp_quad), gate->points * 2 * sizeof(pp_quad));
-    bool ok = gate->band != NULL && gate->forward != NULL && gate->inverse != NULL && gate->replica != NULL &&
-              gate->weights != NULL && gate->work != NULL;
+    /* A window is complete at any sample of a chunk; as much again, so that the line slides seldom. */
+    const size_t history = pp_compressor_window_samples(gate->compressor) + CHUNK_SAMPLES;
+    bool ok = true;
     for (size_t q = 0; q < gate->quads; q++) {
-        /* A window is complete at any sample of a chunk; as much again, so that the line slides seldom. */
-        const size_t history = gate->window_samples + CHUNK_SAMPLES;
-        ok &= pp_delay_line_create(&gate->line[q], 2, history, history);
+        ok &= pp_delay_line_create(&gate->line[q], PP_COMPLEX_FLOATS, history, history);
     }
     return ok;
 }
@@ -148,25 +95,22 @@ pp_range_gate *pp_range_gate_create(const pp_range_gate_spec *spec, char *reason
         snprintf(reason, PP_REASON_BYTES, "out of memory");
         return NULL;
     }
-    const size_t used = (size_t)((spec->bins - 1) * spec->bin_samples + spec->replica_samples);
+    const pp_compressor_spec compression = {(size_t)spec->bins, (size_t)spec->bin_samples,
+                                            (size_t)spec->replica_samples, spec->replica};
     *gate = (pp_range_gate){
         .band = pp_band_create(spec->rate_hz, spec->mics, spec->centre_hz),
+        .compressor = pp_compressor_create(&compression),
         .mics = (size_t)spec->mics,
         .quads = ((size_t)spec->mics + PP_MICS_PER_QUAD - 1) / PP_MICS_PER_QUAD,
-        .points = points_for(used + PP_RANGE_GUARD_SAMPLES),
         .bins = (size_t)spec->bins,
-        .bin_samples = (size_t)spec->bin_samples,
-        .window_samples = used + PP_RANGE_GUARD_SAMPLES / 2,
         .lead_samples = spec->lead_samples,
         .period_frames = spec->period_frames,
     };
-    if (!allocate(gate)) {
+    if (gate->band == NULL || gate->compressor == NULL || !create_lines(gate)) {
         pp_range_gate_destroy(gate);
         snprintf(reason, PP_REASON_BYTES, "out of memory");
         return NULL;
     }
-    transform_replica(gate, spec);
-    shift_weights(gate, 0.0);
     pp_range_gate_reset(gate, 0, 0.0, reason);
     return gate;
 }
@@ -179,11 +123,7 @@ void pp_range_gate_destroy(pp_range_gate *gate)
     for (size_t q = 0; q < gate->quads; q++) {
         pp_delay_line_destroy(&gate->line[q]);
     }
-    free(gate->work);
-    free(gate->weights);
-    free(gate->replica);
-    pp_fft_destroy(gate->inverse);
-    pp_fft_destroy(gate->forward);
+    pp_compressor_destroy(gate->compressor);
     pp_band_destroy(gate->band);
     free(gate);
 }
@@ -214,7 +154,7 @@ static placed_pulse place(const pp_range_gate *gate, int64_t pulse)
     const int64_t over = ((frame % decimation) + decimation) % decimation;
     return (placed_pulse){
         .first_sample = (frame - over) / decimation - gate->lead_samples,
-        .shift_frames = (double)over + rest,
+        .shift = ((double)over + rest) / (double)decimation,
     };
 }
 
@@ -254,7 +194,7 @@ int64_t pp_range_gate_next_pulse_frame(const pp_range_gate *gate)
 
 static int64_t window_end(const pp_range_gate *gate, int64_t pulse)
 {
-    return place(gate, pulse).first_sample + (int64_t)gate->window_samples;
+    return place(gate, pulse).first_sample + (int64_t)pp_compressor_window_samples(gate->compressor);
 }
 
 size_t pp_range_gate_output_pulses(const pp_range_gate *gate, size_t frames)
@@ -268,65 +208,22 @@ size_t pp_range_gate_output_pulses(const pp_range_gate *gate, size_t frames)
     return (size_t)pulses;
 }
 
-/* Times the weights, folded to as many lines as the inverse transform has, and conjugated, which makes a forward
- * transform of it an inverse one. */
-static void weight_and_fold(pp_quad *data, const float *weights, size_t points, size_t bin_samples)
-{
-    const size_t lines = points / bin_samples;
-    for (size_t f = 0; f < lines; f++) {
-        pp_quad re = data[2 * f] * weights[2 * f] - data[2 * f + 1] * weights[2 * f + 1];
-        pp_quad im = data[2 * f] * weights[2 * f + 1] + data[2 * f + 1] * weights[2 * f];
-        if (bin_samples == 2) {
-            const pp_quad *const upper = data + 2 * lines;
-            const float *const upper_weights = weights + 2 * lines;
-            re += upper[2 * f] * upper_weights[2 * f] - upper[2 * f + 1] * upper_weights[2 * f + 1];
-            im += upper[2 * f] * upper_weights[2 * f + 1] + upper[2 * f + 1] * upper_weights[2 * f];
-        }
-        data[2 * f] = re;
-        data[2 * f + 1] = -im;
-    }
-}
-
-/* One quad's window -> its rows of `echoes` [mics][bins], turned by `turn`, the centre's phase when the pulse left. */
-static void compress(pp_range_gate *gate, size_t q, size_t first_entry, pp_phasor turn, float *echoes)
-{
-    pp_quad *const work = gate->work;
-    const size_t window_quads = 2 * gate->window_samples;
-    memcpy(work, gate->line[q].entries + 2 * first_entry, window_quads * sizeof(pp_quad));
-    memset(work + window_quads, 0, (2 * gate->points - window_quads) * sizeof(pp_quad));
-    pp_fft_execute(gate->forward, work);
-    weight_and_fold(work, gate->weights, gate->points, gate->bin_samples);
-    pp_fft_execute(gate->inverse, work);
-    const float cosine = (float)turn.cosine;
-    const float sine = (float)turn.sine;
-    const size_t first_mic = q * PP_MICS_PER_QUAD;
-    const size_t left = gate->mics - first_mic;
-    const size_t lanes = left < PP_MICS_PER_QUAD ? left : PP_MICS_PER_QUAD;
-    float *const rows = echoes + 2 * first_mic * gate->bins;
-    for (size_t b = 0; b < gate->bins; b++) {
-        const pp_quad re = work[2 * b] * cosine + work[2 * b + 1] * sine;
-        const pp_quad im = work[2 * b] * sine - work[2 * b + 1] * cosine;
-        for (size_t lane = 0; lane < lanes; lane++) {
-            rows[2 * (lane * gate->bins + b)] = re[lane];
-            rows[2 * (lane * gate->bins + b) + 1] = im[lane];
-        }
-    }
-}
-
 static void give_pulse(pp_range_gate *gate, float *echoes)
 {
     const placed_pulse placed = place(gate, gate->pulse);
-    if (placed.shift_frames != gate->shift_frames) {
-        shift_weights(gate, placed.shift_frames);
-    }
+    pp_compressor_shift(gate->compressor, placed.shift);
     const double whole = floor(gate->offset_frames);
     const uint64_t step = pp_band_step(gate->band);
     const uint64_t left_frame = (uint64_t)pp_range_gate_next_pulse_frame(gate) + (uint64_t)whole;
     const uint64_t fraction = (uint64_t)((double)step * (gate->offset_frames - whole));
     const pp_phasor turn = pp_phasor_at(step * left_frame + fraction);
     for (size_t q = 0; q < gate->quads; q++) {
-        const size_t newest = (size_t)(gate->samples - placed.first_sample);
-        compress(gate, q, gate->line[q].end - newest, turn, echoes);
+        const size_t first_mic = q * PP_MICS_PER_QUAD;
+        const size_t left = gate->mics - first_mic;
+        const pp_delay_line *const line = &gate->line[q];
+        const size_t first_entry = line->end - (size_t)(gate->samples - placed.first_sample);
+        pp_compressor_execute(gate->compressor, (const pp_quad *)(line->floats + line->width * first_entry), turn,
+                              left < PP_MICS_PER_QUAD ? left : PP_MICS_PER_QUAD, echoes + 2 * first_mic * gate->bins);
     }
     gate->pulse++;
 }
@@ -340,7 +237,8 @@ static void take_groups(pp_range_gate *gate, size_t groups)
     pp_quad *out[QUADS_MAX] = {NULL};
     for (size_t q = 0; q < gate->quads; q++) {
         pp_delay_line *const line = &gate->line[q];
-        out[q] = pp_delay_line_append(line, groups * PP_BAND_GROUP_SAMPLES) + 2 * skipped * PP_BAND_GROUP_SAMPLES;
+        out[q] = (pp_quad *)pp_delay_line_append(line, groups * PP_BAND_GROUP_SAMPLES) +
+                 2 * skipped * PP_BAND_GROUP_SAMPLES;
         line->oldest += groups * PP_BAND_GROUP_SAMPLES;
     }
     pp_band_skip(gate->band, skipped);

@@ -11,11 +11,6 @@
 
 #include "band.h"
 
-#define PP_MIN_CHIRP_HZ 32000.0
-
-/* The transform has to hold all bins and the replica, and this many samples for the replica's fraction of a sample. */
-#define PP_RANGE_GUARD_SAMPLES 16
-
 /* Frame numbers up to here are exact in double precision: 1,500 years at 192 kHz. */
 #define PP_MAX_FRAME (INT64_C(1) << 53)
 
@@ -25,12 +20,12 @@
 typedef struct {
     int rate_hz;          /* 192000 or 96000 */
     int mics;             /* 1 to 8 */
-    double centre_hz;     /* 32000 to 48000, at 96 kHz to 41000 */
+    double centre_hz;     /* 34000 to 46000, at 96 kHz to 41000 */
     int period_frames;    /* from pulse to pulse, 1 ms to 1 s */
-    int bins;             /* 1 to 4096 - 16 - replica_samples */
+    int bins;             /* 1 to (4080 - replica_samples) / bin_samples */
     int bin_samples;      /* samples at 12 kHz from bin to bin: 1, or 2 */
     int lead_samples;     /* samples by which bin 0 looks before the pulse left, 0 to 4080 */
-    int replica_samples;  /* 1 to 4096 - 16 - bins */
+    int replica_samples;  /* 1 to 4078 */
     const float *replica; /* its conjugate is what the band is multiplied with  [replica_samples] complex as pairs */
 } pp_range_gate_spec;
 

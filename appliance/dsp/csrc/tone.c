@@ -7,23 +7,10 @@
 
 #include "amplitude.h"
 #include "phase.h"
-
-enum { LANES = 4, BLOCK_LANES = PP_TONE_BLOCK_FRAMES / LANES };
-
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
-typedef int32_t int_lanes __attribute__((vector_size(LANES * sizeof(int32_t))));
-
-typedef union {
-    float frames[PP_TONE_BLOCK_FRAMES];
-    lanes lanes[BLOCK_LANES];
-} tone_block;
+#include "tone_block.h"
 
 typedef struct {
-    /* e^{j phase} since the block began, for the step and bend that the table was made for. */
-    tone_block cosine;
-    tone_block sine;
-    uint64_t table_step;
-    int64_t table_bend;
+    pp_tone_table table;
     uint64_t phase;
     uint64_t step;      /* phase advance per frame now; below half a turn, so that differences fit int64_t */
     uint64_t step_from;
@@ -180,92 +167,22 @@ double pp_tone_loudest(const pp_tone *tone)
     return fmax(wanted, tone->given < PP_TONE_BLOCK_FRAMES ? tone->loudest : now);
 }
 
-/* Phasors of a block whose step begins at `step` and grows by `bend` a frame: two rotations, of which one turns the
- * other, exact enough within a block (each frame adds 1e-11 to 2e-11). */
-static void make_table(tone_voice *voice, uint64_t step, int64_t bend)
-{
-    const pp_phasor bent = pp_phasor_at((uint64_t)bend);
-    pp_phasor turn = pp_phasor_at(step);
-    pp_phasor at = {.cosine = 1, .sine = 0};
-    for (size_t n = 0; n < PP_TONE_BLOCK_FRAMES; n++) {
-        voice->cosine.frames[n] = (float)at.cosine;
-        voice->sine.frames[n] = (float)at.sine;
-        at = pp_phasor_product(at, turn);
-        turn = pp_phasor_product(turn, bent);
-    }
-    voice->table_step = step;
-    voice->table_bend = bend;
-}
-
-/* What one voice gives to a block: its table turned by the phase at the block's start, times its amplitude. */
-typedef struct {
-    const lanes *cosine;
-    const lanes *sine;
-    float by_cosine;
-    float by_sine;
-    float gain;
-    float slope; /* of the gain, a frame */
-} tone_part;
-
 /* The voice's part in the next block, its amplitude going straight to `amplitude`; moves the phase behind the block. */
-static tone_part part_of(tone_voice *voice, double amplitude, int64_t bend)
+static pp_tone_part part_of(tone_voice *voice, double amplitude, int64_t bend)
 {
-    if (voice->table_step != voice->step || voice->table_bend != bend) {
-        make_table(voice, voice->step, bend);
+    if (voice->table.step != voice->step || voice->table.bend != bend) {
+        pp_tone_make_table(&voice->table, voice->step, bend);
     }
     const pp_phasor start = pp_phasor_at(voice->phase);
     const uint64_t pairs = PP_TONE_BLOCK_FRAMES * (PP_TONE_BLOCK_FRAMES - 1) / 2;
     voice->phase += PP_TONE_BLOCK_FRAMES * voice->step + pairs * (uint64_t)bend;
-    return (tone_part){
-        .cosine = voice->cosine.lanes,
-        .sine = voice->sine.lanes,
+    return (pp_tone_part){
+        .table = &voice->table,
         .by_cosine = (float)start.sine,
         .by_sine = (float)start.cosine,
         .gain = (float)(voice->amplitude * PP_FULL_SCALE),
         .slope = (float)((amplitude - voice->amplitude) * (PP_FULL_SCALE / PP_TONE_BLOCK_FRAMES)),
     };
-}
-
-/* The sum of `count` parts: written once, compiled for each count, so that all of them stay in registers. */
-static inline __attribute__((always_inline)) void add_parts(const tone_part *parts, size_t count, tone_block *sum)
-{
-    lanes gain[PP_MAX_CARRIERS];
-    lanes more[PP_MAX_CARRIERS];
-    for (size_t p = 0; p < count; p++) {
-        gain[p] = parts[p].gain + parts[p].slope * (lanes){0, 1, 2, 3};
-        more[p] = LANES * parts[p].slope - (lanes){0};
-    }
-#pragma GCC unroll 4
-    for (size_t i = 0; i < BLOCK_LANES; i++) {
-        lanes together;
-        for (size_t p = 0; p < count; p++) {
-            const tone_part *const part = &parts[p];
-            const lanes one = gain[p] * (part->by_cosine * part->cosine[i] + part->by_sine * part->sine[i]);
-            together = p == 0 ? one : together + one;
-            gain[p] += more[p];
-        }
-        sum->lanes[i] = together;
-    }
-}
-
-static void add_parts_of_any_count(const tone_part *parts, size_t count, tone_block *sum)
-{
-    switch (count) {
-    case 0:
-        *sum = (tone_block){{0}};
-        return;
-    case 1:
-        add_parts(parts, 1, sum);
-        return;
-    case 2:
-        add_parts(parts, 2, sum);
-        return;
-    case 3:
-        add_parts(parts, 3, sum);
-        return;
-    default:
-        add_parts(parts, PP_MAX_CARRIERS, sum);
-    }
 }
 
 /* How far along the raised cosine the next block ends; the last one ends exactly at 1. */
@@ -279,7 +196,7 @@ static double advance_transition(pp_tone *tone)
     return 0.5 - 0.5 * pp_phasor_at(angle).cosine;
 }
 
-static void store_limited(int32_t *restrict block, const tone_block *restrict sum, float limit)
+static void store_limited(int32_t *restrict block, const pp_tone_floats *restrict sum, float limit)
 {
 #pragma GCC unroll 4
     for (size_t n = 0; n < PP_TONE_BLOCK_FRAMES; n++) {
@@ -292,7 +209,7 @@ static void store_limited(int32_t *restrict block, const tone_block *restrict su
 
 static void make_block(pp_tone *tone)
 {
-    tone_part parts[PP_MAX_CARRIERS];
+    pp_tone_part parts[PP_MAX_CARRIERS];
     size_t count = 0;
     tone->moving = tone->position < tone->fade_blocks;
     const double done = advance_transition(tone);
@@ -314,30 +231,34 @@ static void make_block(pp_tone *tone)
         voice->step = step;
     }
     tone->loudest = before > after ? before : after;
-    tone_block sum;
-    add_parts_of_any_count(parts, count, &sum);
+    pp_tone_floats sum;
+    if (tone->moving) {
+        pp_tone_add_any(parts, count, false, &sum);
+    } else {
+        pp_tone_add_any(parts, count, true, &sum);
+    }
     store_limited(tone->block, &sum, tone->limit);
     tone->given = 0;
 }
 
-/* The same signal on both of two outputs; `frames` is a multiple of LANES. */
+/* The same signal on both of two outputs; `frames` is a multiple of PP_TONE_LANES. */
 static void spread_twice(int32_t *samples, const int32_t *mono, size_t frames)
 {
 #pragma GCC unroll 4
-    for (size_t n = 0; n < frames; n += LANES) {
-        int_lanes each;
+    for (size_t n = 0; n < frames; n += PP_TONE_LANES) {
+        pp_tone_int_lanes each;
         memcpy(&each, mono + n, sizeof each);
-        const int_lanes first = __builtin_shufflevector(each, each, 0, 0, 1, 1);
-        const int_lanes second = __builtin_shufflevector(each, each, 2, 2, 3, 3);
+        const pp_tone_int_lanes first = __builtin_shufflevector(each, each, 0, 0, 1, 1);
+        const pp_tone_int_lanes second = __builtin_shufflevector(each, each, 2, 2, 3, 3);
         memcpy(samples + 2 * n, &first, sizeof first);
-        memcpy(samples + 2 * n + LANES, &second, sizeof second);
+        memcpy(samples + 2 * n + PP_TONE_LANES, &second, sizeof second);
     }
 }
 
 /* The same signal on every output. */
 static void spread(int32_t *samples, size_t outputs, const int32_t *mono, size_t frames)
 {
-    const size_t whole = outputs == 2 ? frames / LANES * LANES : 0;
+    const size_t whole = outputs == 2 ? frames / PP_TONE_LANES * PP_TONE_LANES : 0;
     spread_twice(samples, mono, whole);
     for (size_t n = whole; n < frames; n++) {
         for (size_t m = 0; m < outputs; m++) {
