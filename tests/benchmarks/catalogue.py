@@ -17,13 +17,26 @@ class Case:
 
 CASES = [
     *(
-        Case(f"down-converter, mics x carriers {mics} x {carriers}", f"downconvert {mics} {carriers} {RATE_HZ} 1920")
-        for mics, carriers in ((1, 1), (2, 1), (4, 1), (8, 1), (4, 2), (4, 4))
+        Case(f"down-converter, {mics} mics x {carriers} carriers", f"downconvert {mics} {carriers} {RATE_HZ} 1920 auto")
+        for mics, carriers in ((1, 1), (2, 1), (4, 1), (8, 1), (4, 2), (4, 4), (8, 4))
     ),
-    Case("down-converter, mics x carriers 4 x 1, 96 kHz", "downconvert 4 1 96000 960", units=96_000),
-    *(Case(f"tones in stereo, carriers: {carriers}", f"tone {carriers}") for carriers in (1, 2, 4)),
+    *(
+        Case(f"down-converter, 4 mics x 1 carriers, {path}", f"downconvert 4 1 {RATE_HZ} 1920 {path}")
+        for path in ("generic", "avx2", "neon")
+    ),
+    *(
+        Case(
+            f"down-converter, 4 mics x 1 carriers, {rate_hz // 1000} kHz",
+            f"downconvert 4 1 {rate_hz} {rate_hz // 100} auto",
+            units=rate_hz,
+        )
+        for rate_hz in (96_000, 384_000)
+    ),
+    *(Case(f"tones in stereo, carriers: {carriers}", f"tone {carriers} steady") for carriers in (1, 2, 4)),
+    *(Case(f"tones in stereo, carriers: 2, {what}", f"tone 2 {what}") for what in ("fade", "glide")),
     Case("chirps in stereo, 20 Hz of 10 ms", "chirp 20 10"),
     *(Case(f"range gates, {mics} mics, 20 Hz of 10 ms", f"range {mics} 20 10") for mics in (1, 4, 8)),
     Case("transform of 256 points, 4 mics", "fft 256 normal", unit="transform", units=2_400 / 64),
     Case("multipath, 8 moving paths to 4 mics", "multipath 8 4 normal"),
 ]
+"""Those that a processor cannot do are left out there."""

@@ -109,7 +109,9 @@ def why_not_emulator():
 
 def count_aarch64(cases, folder):
     """Instructions per unit of each case on an aarch64 processor, from the difference of two lengths."""
-    program = build_cases(folder, using=CROSS_COMPILER, flags=[*CROSS_FLAGS])
+    own = folder / "aarch64"
+    own.mkdir()
+    program = build_cases(own, using=CROSS_COMPILER, flags=CROSS_FLAGS)
     few, many = 10, 70  # their difference holds whole periods of pulses, in blocks of 10 ms
     counts = {}
     for case in cases:

@@ -33,7 +33,7 @@ def case(sweep, value):
     carriers = value if sweep == "carriers" else 1
     rate_hz = value * 1_000 if sweep == "rate (kHz)" else 192_000
     block_frames = rate_hz * (value if sweep == "block (ms)" else 10) // 1_000
-    return f"downconvert {mics} {carriers} {rate_hz} {block_frames}"
+    return f"downconvert {mics} {carriers} {rate_hz} {block_frames} auto"
 
 
 def frames_per_second(line):

@@ -14,6 +14,9 @@ from reference import design_filters
 PASS_FRAMES = 56 * peers.BLOCK_FRAMES
 """What one pass of csrc/peers.c takes in, and one call of SciPy."""
 
+INPUT_BYTES = 8 * peers.BLOCK_FRAMES * 4 * peers.MICS
+"""Of csrc/peers.c, over which each pass goes several times."""
+
 STRETCH_NS = 5e6
 """Shortest time that is measured at once."""
 

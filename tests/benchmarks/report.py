@@ -187,7 +187,7 @@ def floor_text(report, floor, runners):
         f" {macs:.1f} multiply-accumulates a frame at {1 / multiply_ns:.1f} G/s (a loop of twelve independent vector"
         f" multiply-adds and nothing else): {floor.multiply_ns:.2f} ns;",
         f"- reading: {4 * peers.MICS} bytes a frame at {4 * peers.MICS / floor.read_ns:.1f} GB/s (reading the same"
-        f" {race.PASS_FRAMES * 4 * peers.MICS // 1000} kB and nothing else): {floor.read_ns:.2f} ns.",
+        f" {race.INPUT_BYTES // 1000} kB and nothing else): {floor.read_ns:.2f} ns.",
     )
 
 
@@ -237,10 +237,14 @@ def costs_part(report, counted):
     report.heading("What each part costs")
     rows = []
     for case in CASES:
-        per_second = times.get(case.line, np.nan) * case.units * 1e-6
-        cells = [figure(counts[case.line]) if case.line in counts else "-" for counts in (here, aarch64)]
-        rows.append([case.what, case.unit, *cells, figure(times.get(case.line, np.nan)), f"{per_second:.3g}"])
-    report.table(["part", "unit", "x86-64 instructions", "aarch64 instructions", "ns", "ms a second of audio"], rows)
+        cells = [figure(counts[case.line]) if case.line in counts else "-" for counts in counted]
+        per_second = f"{times[case.line] * case.units * 1e-6:.3g}" if case.line in times else "-"
+        rows.append([case.what, case.unit, *cells, per_second])
+    report.text(
+        "Instructions of a unit on x86-64 and aarch64 (for a Cortex-A53), nanoseconds on this machine, and how long it"
+        " works for a second of audio."
+    )
+    report.table(["part", "unit", "x86-64", "aarch64", "ns", "ms a second"], rows)
     if PIPELINE in here:
         report.text(
             f"The whole pipeline, Python included, 4 microphones, 1 carrier, somebody walking half of the time:"

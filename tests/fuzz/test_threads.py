@@ -10,6 +10,7 @@ from appliance.dsp import _core
 FRAMES = 19_200
 THREADS = 4
 CALLS = 60
+PULSES = 4
 
 
 def down_converter():
@@ -32,7 +33,29 @@ def multipath_channel():
     return core, lambda: [signal, delay_frames, gain, np.zeros((FRAMES, 2), np.float32)]
 
 
-MAKERS = [down_converter, tone_synthesiser, multipath_channel]
+def chirp_synthesiser():
+    core = _core.ChirpSynthesiser(
+        rate_hz=192_000, outputs=2, max_amplitude=0.1, start_hz=34_000.0, stop_hz=43_000.0, pulse_s=0.04, fade_s=0.0015
+    )
+    return core, lambda: [np.zeros((FRAMES, 2), np.int32)]
+
+
+def range_gate():
+    core = _core.RangeGate(
+        rate_hz=192_000,
+        mics=4,
+        centre_hz=40_000.0,
+        period_frames=FRAMES // PULSES,
+        bins=100,
+        bin_samples=2,
+        lead_samples=0,
+        replica=np.ones(60, np.complex64),
+    )
+    samples = np.random.default_rng(1).integers(-(2**31), 2**31, (FRAMES, 4), dtype=np.int32)
+    return core, lambda: [samples, np.empty((PULSES, 4, 100), np.complex64)]
+
+
+MAKERS = [down_converter, tone_synthesiser, multipath_channel, chirp_synthesiser, range_gate]
 
 
 def begin(core):
@@ -40,6 +63,12 @@ def begin(core):
     core.reset()
     if hasattr(core, "play"):
         core.play([40_000.0], 0.05)
+    if hasattr(core, "begin"):
+        core.begin(0.05)
+    if hasattr(core, "output_pulses"):
+        # the first pulses come before the filters have settled; from then on each block completes as many
+        samples = np.zeros((FRAMES, 4), np.int32)
+        core.process_into(samples, np.empty((core.output_pulses(FRAMES), 4, 100), np.complex64))
 
 
 @pytest.mark.parametrize("make", MAKERS)

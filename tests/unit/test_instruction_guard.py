@@ -51,5 +51,6 @@ def test_dearer_case_fails_the_check(monkeypatch, capsys, tmp_path):
 
 def test_every_case_is_in_the_committed_baseline():
     held = guard.json.loads(guard.BASELINE.read_text())
-    for group in ("C", "C on aarch64"):
-        assert set(held[group]["counts"]) == set(guard.LINES)
+    not_here = {"C": "neon", "C on aarch64": "avx2"}
+    for group, path in not_here.items():
+        assert set(held[group]["counts"]) == {line for line in guard.LINES if path not in line}

@@ -17,6 +17,7 @@ static void *create(const case_values *values)
         .mics = case_integer(values, 0),
         .carriers = case_integer(values, 1),
         .carriers_hz = {40000, 45000, 35000, 42500},
+        .instruction_set = values->values[4],
     };
     char reason[PP_REASON_BYTES];
     downconverting *const state = case_memory(sizeof(downconverting));
@@ -47,4 +48,5 @@ static double units(const void *handle)
     return (double)((const downconverting *)handle)->frames;
 }
 
-const case_kind downconvert_kind = {"downconvert", "MICS CARRIERS RATE_HZ BLOCK_FRAMES", 4, create, run, units};
+const case_kind downconvert_kind = {"downconvert", "MICS CARRIERS RATE_HZ BLOCK_FRAMES auto|generic|avx2|neon", 5,
+                                    create, run, units};

@@ -1,4 +1,4 @@
-/* Counts or times the C objects, each as its line says: a kind and its values, such as "downconvert 4 1 192000 1920".
+/* Counts or times the C objects, each as its line says: a kind and its values, such as "tone 2 steady".
  *
  *     cases count             lines in; under callgrind one dump for each, named after it; answers "UNITS LINE"
  *     cases time              lines in, each answered with the nanoseconds of a unit
