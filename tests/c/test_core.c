@@ -415,6 +415,12 @@ static void test_quality(void)
     for (size_t i = 0; i < 4; i++) {
         CHECK(pp_is_clipped(cut_off + i, 1));
     }
+    int32_t many[100] = {0};
+    for (size_t i = 0; i < 100; i++) {
+        many[i] = INT32_MIN;
+        CHECK(pp_is_clipped(many, 100) && !pp_is_clipped(many, i) && !pp_is_clipped(many + i + 1, 99 - i));
+        many[i] = 7;
+    }
     CHECK(pp_is_zero(well + 2, 1) && pp_is_zero(well, 0));
 }
 
