@@ -22,7 +22,6 @@ from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
-from appliance.hardware.wav import WavAudio
 from appliance.loop import AudioLoop
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.mqtt import MqttOutput
@@ -121,6 +120,8 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
             speaker_full_scale_db_spl=audio_config.speaker_full_scale_db_spl,
         )
     else:
+        from appliance.hardware.wav import WavAudio  # libsndfile and soxr, which a service with a card never needs
+
         audio = WavAudio(Path(spec))
         carriers_hz = audio.carriers_hz
     return Source(audio if fast else Paced(audio), carriers_hz)
