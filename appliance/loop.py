@@ -32,7 +32,7 @@ class AudioLoop:
     Args:
         audio: where blocks come from and tones go to; closed at the end.
         pipeline: used in the audio thread only.
-        player: makes the tones; None where nothing can be played.
+        player: makes the tones and chirps; None where nothing can be played.
         deliver: gets each step with the stream time of its block's end, in the audio thread; when the source begins to
             rest and for each request that comes while it does, a step without frames.
     """
@@ -114,7 +114,7 @@ class AudioLoop:
         if self._player is not None:
             wanted = self._pipeline.emission
             self._player.follow(wanted if on else replace(wanted, on=False))
-            self._audio.write(self._player.process(len(block.samples)))
+            self._audio.write(self._player.process(len(block.samples), first_frame=block.first_frame))
             self._silent_blocks = self._silent_blocks + 1 if self._player.settled and not on else 0
         self._source_answers = True
         return block

@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 from appliance.dsp import _core  # noqa: E402
 from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES  # noqa: E402
 from appliance.pipeline import Pipeline  # noqa: E402
-from appliance.types import PcmBlock, Tones  # noqa: E402
+from appliance.types import Emission, PcmBlock, Tones  # noqa: E402
 
 RATE_HZ = 192_000
 MICS = 4
@@ -59,7 +59,11 @@ class Listener:
         self._quiet, self._sound = sound(moving=False), sound(moving=moving)
         self._block = 0
         self.pipeline = Pipeline(
-            rate_hz=RATE_HZ, mics=MICS, emission=Tones((CARRIER_HZ,), 75.0), hold_s=60.0, false_alarms_per_day=1.0
+            rate_hz=RATE_HZ,
+            mics=MICS,
+            emission=Emission(tones=Tones((CARRIER_HZ,), 75.0)),
+            hold_s=60.0,
+            false_alarms_per_day=1.0,
         )
         self.hear(LEARN_S, self._quiet)
 

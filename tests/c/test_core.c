@@ -9,6 +9,7 @@
 
 #include "carrier.h"
 #include "cfar.h"
+#include "chirp.h"
 #include "clutter.h"
 #include "doppler.h"
 #include "downconvert.h"
@@ -160,6 +161,8 @@ static void test_tone(void)
             carriers_hz[c] = 31000.0 + random_u32() % 65000;
         }
         pp_tone_play(tone, carriers_hz, random_u32() % 6, random_u32() % 3 * 0.1, reason);
+        const double loudest = pp_tone_loudest(tone);
+        CHECK(loudest <= 0.125 * (1 + 1e-12));
         pp_tone_execute(tone, samples, frames);
         for (size_t n = 0; n < frames * 3; n++) {
             CHECK(fabs((double)samples[n]) <= 0.125 * PP_FULL_SCALE);
@@ -169,6 +172,83 @@ static void test_tone(void)
     }
     pp_tone_destroy(tone);
     pp_tone_destroy(NULL);
+}
+
+/* The same wishes at the same frames give the same bits, however the stream is cut. */
+static void test_tone_cuts(int outputs)
+{
+    enum { FRAMES = 30000, WISHES = 3 };
+    static const double carriers_hz[WISHES][PP_MAX_CARRIERS] = {
+        {40000.0, 45000.1}, {33000.0, 50000.0, 60000.7, 90000.0}, {40000.0}};
+    static const size_t counts[WISHES] = {2, 4, 1};
+    static const size_t starts[WISHES + 1] = {0, 9000, 20001, FRAMES};
+    const size_t width = (size_t)outputs;
+    char reason[PP_REASON_BYTES];
+    const pp_tone_spec spec = {192000, outputs, 0.5, 0.05};
+    int32_t *const wanted = exactly(FRAMES * width * sizeof(int32_t));
+    for (int round = 0; round < 4; round++) {
+        pp_tone *const tone = pp_tone_create(&spec, reason);
+        CHECK(tone != NULL);
+        for (size_t w = 0; w < WISHES; w++) {
+            CHECK(pp_tone_play(tone, carriers_hz[w], counts[w], 0.5, reason));
+            for (size_t frame = starts[w]; frame < starts[w + 1];) {
+                const size_t left = starts[w + 1] - frame;
+                const size_t drawn = round == 0 ? left : random_u32() % 600;
+                const size_t frames = drawn < left ? drawn : left;
+                int32_t *const samples = exactly(frames * width * sizeof(int32_t));
+                pp_tone_execute(tone, samples, frames);
+                int32_t *const here = wanted + frame * width;
+                const size_t bytes = frames * width * sizeof(int32_t);
+                if (round == 0) {
+                    memcpy(here, samples, bytes);
+                }
+                CHECK(memcmp(here, samples, bytes) == 0);
+                free(samples);
+                frame += frames;
+            }
+        }
+        CHECK(pp_tone_settled(tone));
+        pp_tone_destroy(tone);
+    }
+    free(wanted);
+}
+
+/* Pulses on a stream of anything, cut anyhow: within the limit where they sound, and untouched where not. */
+static void test_chirp(void)
+{
+    char reason[PP_REASON_BYTES];
+    const pp_chirp_spec wrong = {192000, 2, 0.125, 34000.0, 38999.0, 0.005, 0.001};
+    CHECK(pp_chirp_create(&wrong, reason) == NULL);
+    CHECK(strstr(reason, "stop_hz: wanted") != NULL);
+    for (int outputs = 1; outputs <= 3; outputs++) {
+        const pp_chirp_spec spec = {192000, outputs, outputs == 3 ? 1.0 : 0.125, 46000.0, 34000.0, 0.005, 0.001};
+        const size_t width = (size_t)outputs;
+        pp_chirp *const chirp = pp_chirp_create(&spec, reason);
+        CHECK(chirp != NULL);
+        CHECK(pp_chirp_pulse_frames(chirp) == 960);
+        CHECK(!pp_chirp_begin(chirp, NAN, reason));
+        for (int i = 0; i < 200; i++) {
+            const size_t frames = random_u32() % 500;
+            int32_t *const samples = exactly(frames * width * sizeof(int32_t));
+            for (size_t n = 0; n < frames * width; n++) {
+                samples[n] = (int32_t)random_u32();
+            }
+            int32_t *const before = copy_of(samples, frames * width);
+            const bool over = pp_chirp_frames_left(chirp) == 0;
+            CHECK(pp_chirp_begin(chirp, random_u32() % 3 * 0.1, reason) == over);
+            const size_t left = pp_chirp_frames_left(chirp);
+            const size_t sounding = width * (left < frames ? left : frames);
+            pp_chirp_execute(chirp, samples, frames);
+            for (size_t n = 0; n < frames * width; n++) {
+                CHECK(n < sounding ? fabs((double)samples[n]) <= spec.max_amplitude * PP_FULL_SCALE
+                                   : samples[n] == before[n]);
+            }
+            free(before);
+            free(samples);
+        }
+        pp_chirp_destroy(chirp);
+    }
+    pp_chirp_destroy(NULL);
 }
 
 /* Any delays that are accepted stay within the memory, at every edge of the range and over every block length. */
@@ -448,6 +528,10 @@ int main(void)
         test_downconverter_cuts(96000, mics, 1 + mics / 2 % 4);
     }
     test_tone();
+    for (int outputs = 1; outputs <= 3; outputs++) {
+        test_tone_cuts(outputs);
+    }
+    test_chirp();
     test_multipath();
     return 0;
 }

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import queue
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from appliance.errors import DeviceLost, SourceError
 from appliance.events import EmissionChanged
 from appliance.loop import DRAIN_BLOCKS, AudioLoop
 from appliance.pipeline import Step
-from appliance.types import Tones
+from appliance.types import Emission, Tones
 
 FRAMES = 1920
-TONES = Tones((40_000.0,), 75.0)
+TONES = Emission(tones=Tones((40_000.0,), 75.0))
 
 
 class Thinker:
@@ -156,7 +157,7 @@ def test_stop_without_a_tweeter_ends_with_the_next_block():
 
 def switch(*, on):
     def request(pipeline, _t_s):
-        pipeline.emission = Tones((40_000.0,), 75.0, on=on)
+        pipeline.emission = replace(TONES, on=on)
         return [EmissionChanged(0.0, pipeline.emission, "asked")]
 
     return request
@@ -168,7 +169,7 @@ def test_without_a_wanted_tone_the_source_fades_out_and_rests_until_asked():
 
     def think(taken):
         if taken.first_frame == off_at * FRAMES:
-            thinker.emission = Tones((40_000.0,), 75.0, on=False)
+            thinker.emission = replace(TONES, on=False)
 
     def deliver(step, t_s):
         if loops[0].resting:
@@ -194,7 +195,7 @@ def test_without_a_wanted_tone_the_source_fades_out_and_rests_until_asked():
 
 def test_a_tone_that_was_never_wanted_begins_with_rest():
     thinker, loops, rests = Thinker(), [], []
-    thinker.emission = Tones((40_000.0,), 75.0, on=False)
+    thinker.emission = replace(TONES, on=False)
 
     def deliver(_step, t_s):
         rests.append(t_s)
@@ -208,7 +209,7 @@ def test_a_tone_that_was_never_wanted_begins_with_rest():
 
 def test_a_source_that_plays_nothing_never_rests():
     thinker = Thinker()
-    thinker.emission = Tones((40_000.0,), 75.0, on=False)
+    thinker.emission = replace(TONES, on=False)
     audio = FakeAudio(blocks(10))
     run(audio, thinker)
     assert (len(thinker.blocks), audio.suspended) == (10, 0)
@@ -216,7 +217,7 @@ def test_a_source_that_plays_nothing_never_rests():
 
 def test_requests_from_other_threads_wake_a_resting_source():
     thinker, loops, answers = Thinker(), [], queue.Queue()
-    thinker.emission = Tones((40_000.0,), 75.0, on=False)
+    thinker.emission = replace(TONES, on=False)
     asked = 50
 
     def ask():
