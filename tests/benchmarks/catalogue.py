@@ -36,7 +36,9 @@ CASES = [
     *(Case(f"tones in stereo, carriers: 2, {what}", f"tone 2 {what}") for what in ("fade", "glide")),
     Case("chirps in stereo, 20 Hz of 10 ms", "chirp 20 10"),
     *(Case(f"range gates, {mics} mics, 20 Hz of 10 ms", f"range {mics} 20 10") for mics in (1, 4, 8)),
-    Case("transform of 256 points, 4 mics", "fft 256 normal", unit="transform", units=2_400 / 64),
+    Case("spectrum of 256 points in dB, 4 mics", "doppler 4 normal", unit="column", units=2_400 / 64),
+    Case("clutter, 4 mics", "clutter 4 normal", unit="block of 10 ms", units=100),
+    Case("carrier watch, 4 mics", "carrier 4 normal", unit="block of 10 ms", units=100),
     Case("multipath, 8 moving paths to 4 mics", "multipath 8 4 normal"),
 ]
 """Those that a processor cannot do are left out there."""

@@ -8,7 +8,8 @@ import numpy as np
 import scipy
 from benchmarks import building, counting, growth, peers, race
 from benchmarks.catalogue import CASES
-from benchmarks.counted import PIPELINE
+from benchmarks.counted import MOVING, QUIET
+from benchmarks.whole_loop import Listener
 from rich import box
 from rich.console import Console
 from rich.progress import track
@@ -41,7 +42,7 @@ BARS = {
 
 FLOOR_BAR = 2.0
 
-DENORMAL_CASES = ("fft 256", "multipath 8 4")
+DENORMAL_CASES = ("doppler 4", "clutter 4", "carrier 4", "multipath 8 4")
 """Those cases of csrc/cases.c that take `normal` or `denormal`."""
 
 INSTALL = "sh .ci/packages benchmark"
@@ -221,7 +222,7 @@ def count_part(folder, *, quick):
             console.print(f"instructions are not counted: {reason}")
         else:
             here = counting.count_here(program, lines, folder)
-            here[PIPELINE] = counting.count_python(PIPELINE, 4, folder)
+            here |= {name: counting.count_python(name, 4, folder) for name in (QUIET, MOVING)}
         times = counting.time_here(program, lines)
     if reason := counting.why_not_emulator():
         console.print(f"instructions for aarch64 are not counted: {reason}")
@@ -245,10 +246,13 @@ def costs_part(report, counted):
         " works for a second of audio."
     )
     report.table(["part", "unit", "x86-64", "aarch64", "ns", "ms a second"], rows)
-    if PIPELINE in here:
+    for name, moving in ((QUIET, False), (MOVING, True)):
+        listener = Listener(moving=moving)
+        taken_ms = min(listener.hear(4) for _ in range(5))
+        count = f"{here[name] / 1e6:.2f} million instructions (x86-64)" if name in here else "instructions not counted"
         report.text(
-            f"The whole pipeline, Python included, 4 microphones, 1 carrier, somebody walking half of the time:"
-            f" {here[PIPELINE] / 1e6:.1f} million instructions (x86-64) for a second of audio."
+            f"The whole pipeline, Python included, 4 microphones, 1 carrier, {'somebody' if moving else 'nobody'} moving:"
+            f" {taken_ms:.2f} ms of processor time and {count} for a second of audio."
         )
 
 

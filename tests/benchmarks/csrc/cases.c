@@ -29,7 +29,7 @@ static const int COUNTED_RUNS = 16;
 static const double TIMED_NS = 2e6;
 
 static const case_kind *const kinds[] = {
-    &downconvert_kind, &tone_kind, &chirp_kind, &range_kind, &fft_kind, &multipath_kind,
+    &downconvert_kind, &doppler_kind, &clutter_kind, &carrier_kind, &tone_kind, &chirp_kind, &range_kind, &multipath_kind,
 };
 
 void *case_memory(size_t bytes)

@@ -37,7 +37,9 @@ extern const case_kind downconvert_kind;
 extern const case_kind tone_kind;
 extern const case_kind chirp_kind;
 extern const case_kind range_kind;
-extern const case_kind fft_kind;
+extern const case_kind doppler_kind;
+extern const case_kind clutter_kind;
+extern const case_kind carrier_kind;
 extern const case_kind multipath_kind;
 
 #endif
