@@ -96,7 +96,7 @@ pp_doppler *pp_doppler_create(const pp_doppler_spec *spec, char *reason)
     };
     bool ok = doppler->window != NULL && doppler->lines != NULL && doppler->fft != NULL;
     for (size_t q = 0; q < doppler->quads; q++) {
-        ok &= pp_delay_line_create(&doppler->samples[q], 2, 0, LINE_WINDOWS * window_samples);
+        ok &= pp_delay_line_create(&doppler->samples[q], PP_COMPLEX_FLOATS, 0, LINE_WINDOWS * window_samples);
     }
     if (!ok) {
         pp_doppler_destroy(doppler);
@@ -288,7 +288,8 @@ static void transform(pp_doppler *doppler, float *power_dbfs)
 {
     const size_t bins = doppler->window_samples;
     for (size_t q = 0; q < doppler->quads; q++) {
-        doppler->weigh(pp_delay_line_oldest(&doppler->samples[q]), doppler->window, bins, doppler->lines);
+        const pp_quad *const samples = (const pp_quad *)pp_delay_line_oldest(&doppler->samples[q]);
+        doppler->weigh(samples, doppler->window, bins, doppler->lines);
         pp_fft_execute(doppler->fft, doppler->lines);
         doppler->measure(doppler->lines, bins);
         const size_t row = q * PP_MICS_PER_QUAD;
@@ -307,7 +308,7 @@ size_t pp_doppler_execute(pp_doppler *doppler, const float *iq, size_t samples, 
             const size_t row = q * PP_MICS_PER_QUAD;
             const size_t lanes = doppler->rows - row < PP_MICS_PER_QUAD ? doppler->rows - row : PP_MICS_PER_QUAD;
             gather(iq + (row * samples + done) * 2, samples * 2, lanes, taken,
-                   pp_delay_line_append(&doppler->samples[q], taken));
+                   (pp_quad *)pp_delay_line_append(&doppler->samples[q], taken));
         }
         done += taken;
         if (taken == wanted) {
