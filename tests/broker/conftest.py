@@ -49,7 +49,7 @@ def subscribe(broker):
 
 @pytest.fixture
 def make_output(caplog):
-    caplog.set_level(logging.INFO, "appliance.outputs.mqtt")
+    caplog.set_level(logging.INFO, "appliance.outputs")
     opened = []
 
     def make(broker, **more):
