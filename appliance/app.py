@@ -24,9 +24,9 @@ from appliance.hardware.paced import Paced
 from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
 from appliance.hardware.wav import WavAudio
 from appliance.loop import AudioLoop
+from appliance.outputs.broker import broker_settings
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.mqtt import MqttOutput
-from appliance.outputs.password import read_password
 from appliance.outputs.publisher import EventPublisher
 from appliance.pipeline import Pipeline, Step
 from appliance.ports import Audio
@@ -216,14 +216,11 @@ class Service:
         if not mqtt.enabled:
             return None
         return MqttOutput(
-            host=mqtt.host,
-            port=mqtt.port,
+            settings=broker_settings(mqtt),
             node=config.node,
             base=mqtt.base_topic,
             discovery_prefix=mqtt.discovery_prefix,
             version=__version__,
-            user=mqtt.username,
-            password=read_password(mqtt.password_file) if mqtt.password_file else None,
             clock=self._clock.now,
             on_command=self._command,
         )

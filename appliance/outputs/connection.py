@@ -15,12 +15,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.client import (
+    MQTT_CLEAN_START_FIRST_ONLY,
+    Client,
+    ConnectFlags,
+    DisconnectFlags,
+    MQTTMessage,
+    topic_matches_sub,
+)
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from appliance.outputs.broker import BrokerSettings
+from appliance.outputs.client import BrokerClient, absence, refusal
 from appliance.outputs.outbox import Outbox, Outgoing, OutputCounts
 
 _log = logging.getLogger(__name__)
@@ -41,17 +49,14 @@ class Connection:
     """Connected to a broker for as long as it is open and whatever the broker does.
 
     Args:
-        host, port: the broker's.
+        settings: the broker's.
         client_id: one that stays the same makes the broker replace a half-open connection at once, last will first.
             With a new one each time that will would come a keepalive later and leave us offline for all to see.
-        user, password: None for a broker that asks for none.
         will: what the broker says when we are gone without a word.
     """
 
-    def __init__(
-        self, *, host: str, port: int, client_id: str, user: str | None, password: str | None, will: Outgoing
-    ) -> None:
-        self._host, self._port, self._user = host, port, user
+    def __init__(self, *, settings: BrokerSettings, client_id: str, will: Outgoing) -> None:
+        self._settings = settings
         self._changed = threading.Condition()  # guards all below
         self._outbox = Outbox()
         self._subscriptions: dict[str, list[OnMessage]] = {}
@@ -70,12 +75,10 @@ class Connection:
         self._refused: set[str] = set()
 
         self._sender = threading.Thread(target=self._send_loop, name="mqtt-send", daemon=True)
-        self._client = self._make_client(client_id, user, password, will)
+        self._client = self._make_client(client_id, will)
 
-    def _make_client(self, client_id: str, user: str | None, password: str | None, will: Outgoing) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5)
-        if user is not None:
-            client.username_pw_set(user, password)
+    def _make_client(self, client_id: str, will: Outgoing) -> BrokerClient:
+        client = BrokerClient(self._settings, client_id=client_id)
         client.will_set(will.topic, will.payload, qos=will.qos, retain=will.retain)
         client.reconnect_delay_set(_MIN_RETRY_S, _MAX_RETRY_S)
         client.max_inflight_messages_set(_UNACKNOWLEDGED_MAX)
@@ -119,7 +122,13 @@ class Connection:
 
     def start(self) -> None:
         """Begin to connect, and go on trying; returns at once, whether or not the broker is there."""
-        self._client.connect_async(self._host, self._port, keepalive=KEEPALIVE_S, clean_start=True)
+        five = self._settings.protocol == 5
+        self._client.connect_async(
+            self._settings.host,
+            self._settings.port,
+            keepalive=KEEPALIVE_S,
+            clean_start=True if five else MQTT_CLEAN_START_FIRST_ONLY,
+        )
         self._client.loop_start()
         self._sender.start()
 
@@ -243,33 +252,24 @@ class Connection:
     def _log_refusal(self, what: str, reason: ReasonCode) -> None:
         if reason.is_failure and what not in self._refused:
             self._refused.add(what)
-            _log.error("broker %s does not let us %s: %s; allow it in its access list", self._where, what, reason)
+            _log.error("broker %s does not let us %s: %s; allow it in its access list", self._settings, what, reason)
 
     # The network thread
-
-    @property
-    def _where(self) -> str:
-        return f"{self._host}:{self._port}"
 
     def _complain(self, complaint: str, line: str) -> None:
         """Log a line when the kind of complaint is a new one, so that hours of retries give one line."""
         if complaint != self._complaint:
             self._complaint = complaint
-            _log.error("%s", line)
+            _log.error("%s. Trying again every %d to %d s", line, _MIN_RETRY_S, _MAX_RETRY_S)
 
     def _connected(
         self, client: Client, _userdata: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties
     ) -> None:
         if reason.is_failure:
-            who = "a client without user" if self._user is None else f"user {self._user!r}"
-            self._complain(
-                str(reason),
-                f"broker {self._where} refuses {who}: {reason}; check the user, the password file and "
-                f"the broker's access list. Trying again every {_MIN_RETRY_S} to {_MAX_RETRY_S} s",
-            )
+            self._complain(str(reason), refusal(self._settings, reason))
             return
         self._complaint = ""
-        _log.info("connected to broker %s", self._where)
+        _log.info("connected to broker %s", self._settings)
         client.drop_out_messages()
         # Before our status goes out, so that whoever sees us online can be sure that we listen.
         with self._changed:
@@ -291,19 +291,19 @@ class Connection:
         with self._changed:
             identifiers = {topic_filter: number for number, topic_filter in self._filters.items()}
         for topic_filter in topic_filters:
-            properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
-            properties.SubscriptionIdentifier = identifiers[topic_filter]
+            properties = None
+            if self._settings.protocol == 5:
+                properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
+                properties.SubscriptionIdentifier = identifiers[topic_filter]
             _, mid = self._client.subscribe(topic_filter, 1, properties=properties)
             if mid is not None:
                 with self._changed:
                     self._asked[mid] = topic_filter
 
     def _connect_failed(self, _client: Client, _userdata: object) -> None:
-        self._complain(
-            "away",
-            f"broker {self._where} does not answer; check host and port and whether it runs. "
-            f"Trying again every {_MIN_RETRY_S} to {_MAX_RETRY_S} s",
-        )
+        words = absence(self._settings, self._client.failure)
+        # Once gone it may fail in many ways until it is back; only a fault of trust is news then.
+        self._complain("away" if "does not answer" in words else words, words)
 
     def _disconnected(
         self, client: Client, userdata: object, _flags: DisconnectFlags, reason: ReasonCode, _properties: Properties
@@ -315,13 +315,9 @@ class Connection:
         if finished:
             return
         if was_online:
-            self._complain(
-                "away",
-                f"broker {self._where} is gone: {reason}; events are kept. "
-                f"Trying again every {_MIN_RETRY_S} to {_MAX_RETRY_S} s",
-            )
-        elif not self._complaint:
-            # Something took the connection and ended it without an answer.
+            self._complain("away", f"broker {self._settings} is gone: {reason}; events are kept")
+        elif not self._complaint or self._client.failure:
+            # Something took the connection and ended it without an answer, or TLS failed behind the handshake.
             self._connect_failed(client, userdata)
 
     def _acknowledged(
@@ -344,13 +340,12 @@ class Connection:
             self._log_refusal(f"subscribe to {topic_filter}", reason)
 
     def _received(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        numbers = getattr(message.properties, "SubscriptionIdentifier", ())
         with self._changed:
-            listeners = [
-                listener
-                for number in numbers
-                if (topic_filter := self._filters.get(number)) is not None
-                for listener in self._subscriptions[topic_filter]
-            ]
+            if self._settings.protocol == 5:
+                numbers = getattr(message.properties, "SubscriptionIdentifier", ())
+                filters = [self._filters[number] for number in numbers if number in self._filters]
+            else:
+                filters = [each for each in self._subscriptions if topic_matches_sub(each, message.topic)]
+            listeners = [listener for topic_filter in filters for listener in self._subscriptions[topic_filter]]
         for listener in listeners:
             self._guarded(listener)(message.topic, bytes(message.payload), message.retain)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from appliance.errors import BrokerSettingsError, PublishRejected
+from appliance.outputs.broker import BrokerSettings
 from appliance.outputs.commands import CommandRejected, parse_command
 from appliance.outputs.connection import Connection, OnMessage
 from appliance.outputs.discovery import discovery_message
@@ -36,31 +37,27 @@ class MqttOutput:
     """Publishes states and events and takes commands, for as long as it is open and whatever the broker does.
 
     Args:
-        host, port: the broker's.
+        settings: the broker's, and who we are to it.
         node: this device's name, letters, digits, `_` and `-`; every topic is below `base/node/`.
         base: first part of our topics.
         discovery_prefix: Home Assistant's; None for a home without it.
         version: of this software.
-        user, password: None for a broker that asks for none.
         clock: wall-clock time for messages made here.
         on_command: called in the network thread with a command's name and value; must not block. It may raise
             `CommandRejected` to have its words sent back.
 
     Raises:
-        BrokerSettingsError: host, port, node, base or prefix cannot be used.
+        OutputError: node, base or prefix cannot be used.
     """
 
     def __init__(
         self,
         *,
-        host: str,
-        port: int,
+        settings: BrokerSettings,
         node: str,
         base: str,
         discovery_prefix: str | None,
         version: str,
-        user: str | None,
-        password: str | None,
         clock: Callable[[], datetime],
         on_command: Callable[[str, float | bool], None],
     ) -> None:
@@ -68,22 +65,12 @@ class MqttOutput:
             raise BrokerSettingsError(f"node {node!r}: wants 1 to 64 letters, digits, _ or -")
         for topic in filter(None, (base, discovery_prefix)):
             check_topic(topic)
-        try:
-            # paho's thread would die of a name that cannot be encoded.
-            encodable = bool(host.encode("idna"))
-        except UnicodeError:
-            encodable = False
-        if not encodable or not 0 < port < 65_536:
-            raise BrokerSettingsError(f"broker {host!r}:{port}: is no host and port; correct mqtt.host and mqtt.port")
         self._root = f"{base}/{node}"
         self._clock, self._on_command = clock, on_command
         status = f"{self._root}/status"
         self._connection = Connection(
-            host=host,
-            port=port,
+            settings=settings,
             client_id=f"{base.replace('/', '-')}-{node}",
-            user=user,
-            password=password,
             will=Outgoing(status, encode(Status.OFFLINE), retain=True, qos=1, expires_s=None),
         )
         if discovery_prefix:

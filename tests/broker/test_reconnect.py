@@ -10,6 +10,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from support.mosquitto import wait_until
 
 from appliance.cli.broker import PrivateBroker
+from appliance.outputs.broker import BrokerSettings
 from appliance.outputs.outbox import MAX_EVENTS
 from appliance.outputs.payloads import UNKNOWN_MOTION, MotionState
 
@@ -116,7 +117,7 @@ def test_home_assistants_birth_brings_all_again(output, subscribe):
 
 def test_wrong_password_is_said_once_and_not_what_it_was(tmp_path, make_output, caplog):
     with PrivateBroker(tmp_path, users={"bat": "right"}) as broker:
-        output = make_output(broker, user="bat", password="wrong")
+        output = make_output(broker, settings=BrokerSettings(broker.host, broker.port, "bat", "wrong"))
         output.start()
         wait_until(lambda: broker.log.read_text().count("not authorised") >= 2, "two tries")
         wait_until(lambda: lines(caplog, "refuses"), "the complaint")
@@ -131,7 +132,7 @@ def test_wrong_password_is_said_once_and_not_what_it_was(tmp_path, make_output, 
 
 def test_right_password(tmp_path, make_output):
     with PrivateBroker(tmp_path, users={"bat": "right"}) as broker:
-        output = make_output(broker, user="bat", password="right")
+        output = make_output(broker, settings=BrokerSettings(broker.host, broker.port, "bat", "right"))
         output.start()
         wait_until(lambda: output.connected, "our connection")
 
@@ -139,7 +140,7 @@ def test_right_password(tmp_path, make_output):
 def test_a_topic_the_broker_forbids_is_said_once(tmp_path, make_output, counted, caplog):
     acl = "user bat\ntopic readwrite homeassistant/#\ntopic readwrite pipistrelle/attic/status\n"
     with PrivateBroker(tmp_path, users={"bat": "right"}, acl=acl) as broker:
-        output = make_output(broker, user="bat", password="right")
+        output = make_output(broker, settings=BrokerSettings(broker.host, broker.port, "bat", "right"))
         output.start()
         for _ in range(3):
             output.publish_event(counted())

@@ -91,9 +91,10 @@ def test_close_says_offline_after_all_else(output, subscribe, counted):
 CLIENT = """
 import sys, time
 from datetime import UTC, datetime
+from appliance.outputs.broker import BrokerSettings
 from appliance.outputs.mqtt import MqttOutput
-output = MqttOutput(host=sys.argv[1], port=int(sys.argv[2]), node="attic", base="pipistrelle",
-    discovery_prefix="homeassistant", version="1", user=None, password=None,
+output = MqttOutput(settings=BrokerSettings(sys.argv[1], int(sys.argv[2])), node="attic", base="pipistrelle",
+    discovery_prefix="homeassistant", version="1",
     clock=lambda: datetime.now(UTC), on_command=lambda name, value: None)
 output.start()
 time.sleep(60)
@@ -144,7 +145,8 @@ def test_raw_messages_no_broker_would_take(output, topic, payload, qos):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"node": "a/b"}, {"node": ""}, {"base": "x/#"}, {"host": "a..b"}, {"host": ""}, {"port": 0}]
+    "wrong",
+    [{"node": "a/b"}, {"node": ""}, {"node": "+"}, {"base": "x/#"}, {"base": "$SYS"}, {"discovery_prefix": "+"}],
 )
 def test_names_that_cannot_be_used(broker, make_output, wrong):
     with pytest.raises(OutputError):
