@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -171,6 +171,12 @@ def make_pipeline(config: Config, source: Source) -> Pipeline:
     )
 
 
+def state_directory(environ: Mapping[str, str]) -> Path | None:
+    """Where systemd lets the service keep what must survive a restart; None where it does not run under systemd."""
+    first = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(first) if first else None
+
+
 class Service:
     """Listens, decides, tells the broker and runs routines, until the source ends or `stop` is called.
 
@@ -198,6 +204,7 @@ class Service:
         self._observe = observe
         self._notifier = Notifier(os.environ)
         self._health = HealthMonitor(notifier=self._notifier, version=__version__, monotonic_s=time.monotonic)
+        self._state_directory = state_directory(os.environ)
         self._output = self._make_output(config)
         self._publisher = EventPublisher(self._output, clock.now, self._health) if self._output else None
         self._engine = Engine(_routines(config))
@@ -221,6 +228,7 @@ class Service:
             base=mqtt.base_topic,
             discovery_prefix=mqtt.discovery_prefix,
             version=__version__,
+            memory=self._state_directory / "events.sqlite" if self._state_directory else None,
             clock=self._clock.now,
             on_command=self._command,
         )

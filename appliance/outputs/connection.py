@@ -1,8 +1,8 @@
 """The way to the broker and back: delivers what the outbox holds, and hands out what was subscribed to.
 
-Three threads meet here. Any thread puts messages into the outbox; one thread of our own sends them; paho's network
-thread calls back. One rule keeps them apart: nobody calls paho while holding `_changed`, because paho calls back
-under a lock of its own that publishing takes too.
+Four threads meet here. Any thread puts messages into the outbox; one thread of our own sends them and one writes to
+disk what waits longer; paho's network thread calls back. One rule keeps them apart: nobody calls paho while holding
+`_changed`, because paho calls back under a lock of its own that publishing takes too.
 
 Delivery is at least once. paho's own queue is emptied at each connection, because it would send an old state behind
 a new one; the outbox knows what is unacknowledged and sends it again.
@@ -30,6 +30,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from appliance.outputs.broker import BrokerSettings
 from appliance.outputs.client import BrokerClient, absence, refusal
 from appliance.outputs.outbox import Outbox, Outgoing, OutputCounts
+from appliance.outputs.store import EventStore
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,10 @@ _MIN_RETRY_S = 1
 _MAX_RETRY_S = 30
 _UNACKNOWLEDGED_MAX = 20
 _CLOSE_S = 2.0
+_KEEP_S = 1.5
+"""Older events are on the disk; with half a second for the disk itself, a power cut takes what is younger than 2 s."""
+
+_KEEP_AGAIN_S = 60.0
 
 OnMessage = Callable[[str, bytes, bool], None]
 """Gets topic, payload and whether the message was retained, in the network thread; must not block."""
@@ -53,18 +58,23 @@ class Connection:
         client_id: one that stays the same makes the broker replace a half-open connection at once, last will first.
             With a new one each time that will would come a keepalive later and leave us offline for all to see.
         will: what the broker says when we are gone without a word.
+        store: keeps the events that wait over a restart; None where nothing is kept.
     """
 
-    def __init__(self, *, settings: BrokerSettings, client_id: str, will: Outgoing) -> None:
+    def __init__(self, *, settings: BrokerSettings, client_id: str, will: Outgoing, store: EventStore | None) -> None:
         self._settings = settings
-        self._changed = threading.Condition()  # guards all below
-        self._outbox = Outbox()
+        self._store = store
+        lock = threading.Lock()  # guards all below
+        self._changed = threading.Condition(lock)
+        self._to_keep = threading.Condition(lock)  # apart, so that what is sent at once wakes nobody else
+        self._keep_asked = False
+        self._outbox = Outbox(store.load() if store else ())
         self._subscriptions: dict[str, list[OnMessage]] = {}
         self._filters: dict[int, str] = {}  # by subscription identifier
         self._online = False
         self._connection = 0  # counts connections
         self._announce_at_s: float | None = None
-        self._in_hand = False  # the sender holds a message that is not yet in `_in_flight`
+        self._in_hand: Outgoing | None = None  # the sender holds it, it is not yet in `_in_flight`
         self._in_flight: dict[int, Outgoing] = {}
         self._early: dict[int, ReasonCode] = {}  # acknowledged before the sender could note them
         self._asked: dict[int, str] = {}  # subscriptions that wait for their acknowledgement
@@ -75,6 +85,7 @@ class Connection:
         self._refused: set[str] = set()
 
         self._sender = threading.Thread(target=self._send_loop, name="mqtt-send", daemon=True)
+        self._keeper = threading.Thread(target=self._keep_loop, name="mqtt-keep", daemon=True) if store else None
         self._client = self._make_client(client_id, will)
 
     def _make_client(self, client_id: str, will: Outgoing) -> BrokerClient:
@@ -118,6 +129,7 @@ class Connection:
                 events_dropped=self._outbox.events_dropped,
                 events_expired=self._outbox.events_expired,
                 callback_errors=self._callback_errors,
+                storage_failed=self._store is not None and self._store.failed,
             )
 
     def start(self) -> None:
@@ -131,6 +143,8 @@ class Connection:
         )
         self._client.loop_start()
         self._sender.start()
+        if self._keeper:
+            self._keeper.start()
 
     def put_state(self, topic: str, payload: bytes) -> None:
         """Publish a retained value; while the broker is away the last one of each topic is kept."""
@@ -144,6 +158,7 @@ class Connection:
         with self._changed:
             self._outbox.put_event(event)
             self._changed.notify_all()
+            self._ask_to_keep()
 
     def announce_in(self, delay_s: float) -> None:
         """Publish every retained value again, `delay_s` from now."""
@@ -196,9 +211,12 @@ class Connection:
             self._changed.wait_for(self._quiet, deadline_s - time.monotonic())
             self._finished = True
             self._changed.notify_all()
+            self._to_keep.notify_all()
         if not self._sender.is_alive():
             return
         self._sender.join(_CLOSE_S)
+        if self._keeper:
+            self._keeper.join(_CLOSE_S)
         self._client.disconnect()
         # Waits for the network thread, which may hang in a name look-up: a thread of its own bounds the wait.
         stopper = threading.Thread(target=self._client.loop_stop, name="mqtt-stop", daemon=True)
@@ -207,7 +225,7 @@ class Connection:
 
     def _quiet(self) -> bool:
         """Whether there is nothing left that the broker could be given."""
-        return not self._online or (self._outbox.idle and not self._in_hand and not self._in_flight)
+        return not self._online or (self._outbox.idle and self._in_hand is None and not self._in_flight)
 
     # The sending thread
 
@@ -218,7 +236,7 @@ class Connection:
     def _next(self) -> tuple[Outgoing, int] | None:
         """Wait for a message that may go out now; with the connection it is meant for. None at the end."""
         with self._changed:
-            self._in_hand = False
+            self._in_hand = None
             while not self._finished:
                 wait_s = None
                 if self._online and len(self._in_flight) < _UNACKNOWLEDGED_MAX:
@@ -230,7 +248,7 @@ class Connection:
                             self._outbox.announce()
                     message = self._outbox.take(now_s)
                     if message is not None:
-                        self._in_hand = True
+                        self._in_hand = message
                         return message, self._connection
                     self._changed.notify_all()
                 self._changed.wait(wait_s)
@@ -248,6 +266,34 @@ class Connection:
                 self._in_flight[sent.mid] = message
         if reason is not None:
             self._log_refusal(f"publish {message.topic}", reason)
+
+    # The keeping thread
+
+    def _ask_to_keep(self) -> None:
+        if self._store is not None and not self._keep_asked:
+            self._keep_asked = True
+            self._to_keep.notify_all()
+
+    def _waiting(self) -> list[Outgoing]:
+        """Events the broker has not acknowledged, the oldest first; one sent without acknowledgement is none."""
+        messages = [*self._in_flight.values(), *([self._in_hand] if self._in_hand else []), *self._outbox.events]
+        waiting = {message.number: message for message in messages if message.number and message.qos}
+        return [waiting[number] for number in sorted(waiting)]
+
+    def _keep_loop(self) -> None:
+        assert self._store is not None
+        finished = False
+        while not finished:
+            with self._changed:
+                retry_s = _KEEP_AGAIN_S if self._store.failed else None
+                self._to_keep.wait_for(lambda: self._keep_asked or self._finished, retry_s)
+                if self._waiting() and not self._finished:
+                    # Most events are acknowledged before this is over, and never written.
+                    self._to_keep.wait(_KEEP_S)
+                self._keep_asked = False
+                finished, waiting = self._finished, self._waiting()
+            self._guarded(self._store.save)(waiting)
+        self._store.close()
 
     def _log_refusal(self, what: str, reason: ReasonCode) -> None:
         if reason.is_failure and what not in self._refused:
@@ -328,6 +374,8 @@ class Connection:
             if message is None:
                 self._early[mid] = reason
             self._changed.notify_all()
+            if not self._waiting():
+                self._ask_to_keep()  # or a restart now would send again what the broker has
         if message is not None:
             self._log_refusal(f"publish {message.topic}", reason)
 

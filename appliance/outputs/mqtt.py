@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 from appliance.errors import BrokerSettingsError, PublishRejected
 from appliance.outputs.broker import BrokerSettings
@@ -22,6 +23,7 @@ from appliance.outputs.payloads import (
     check_topic,
     encode,
 )
+from appliance.outputs.store import EventStore
 
 EVENT_LIFETIME_S = 3600.0
 RAW_LIFETIME_S = 30.0
@@ -42,6 +44,7 @@ class MqttOutput:
         base: first part of our topics.
         discovery_prefix: Home Assistant's; None for a home without it.
         version: of this software.
+        memory: file in which events that wait survive a restart; None to keep nothing.
         clock: wall-clock time for messages made here.
         on_command: called in the network thread with a command's name and value; must not block. It may raise
             `CommandRejected` to have its words sent back.
@@ -58,6 +61,7 @@ class MqttOutput:
         base: str,
         discovery_prefix: str | None,
         version: str,
+        memory: Path | None,
         clock: Callable[[], datetime],
         on_command: Callable[[str, float | bool], None],
     ) -> None:
@@ -68,11 +72,15 @@ class MqttOutput:
         self._root = f"{base}/{node}"
         self._clock, self._on_command = clock, on_command
         status = f"{self._root}/status"
+        store = EventStore(memory) if memory else None
         self._connection = Connection(
             settings=settings,
             client_id=f"{base.replace('/', '-')}-{node}",
             will=Outgoing(status, encode(Status.OFFLINE), retain=True, qos=1, expires_s=None),
+            store=store,
         )
+        if store and store.set_aside:
+            self.publish_error(f"{memory}: was damaged, what waited is lost; the old file is {store.set_aside}")
         if discovery_prefix:
             topic, payload = discovery_message(node=node, base=base, prefix=discovery_prefix, version=version)
             self._connection.put_state(topic, json.dumps(payload).encode())

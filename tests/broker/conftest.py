@@ -60,6 +60,7 @@ def make_output(caplog):
             "base": "pipistrelle",
             "discovery_prefix": "homeassistant",
             "version": "1.2.3",
+            "memory": None,
             "clock": lambda: datetime.now(UTC),
             "on_command": lambda _name, _value: None,
         }
