@@ -95,6 +95,7 @@ class MqttConfig(PlainModel):
     discovery_prefix: Annotated[
         Annotated[str, Topic()] | None, Wanted("an MQTT topic without +, # or NUL, or null")
     ] = "homeassistant"
+    no_occupancy_since: Annotated[tuple[Annotated[int, Range(1, 86_400)], ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _tls_files_are_used(self) -> Self:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from appliance.errors import BrokerSettingsError, PublishRejected
 from appliance.outputs.broker import BrokerSettings
-from appliance.outputs.commands import CommandRejected, parse_command
+from appliance.outputs.commands import CommandRejected, Value, parse_command
 from appliance.outputs.connection import Connection, OnMessage
 from appliance.outputs.discovery import discovery_message
 from appliance.outputs.outbox import Outgoing, OutputCounts
@@ -45,6 +45,7 @@ class MqttOutput:
         discovery_prefix: Home Assistant's; None for a home without it.
         version: of this software.
         memory: file in which events that wait survive a restart; None to keep nothing.
+        no_occupancy_since: whether presence tells for how long nobody has been there.
         clock: wall-clock time for messages made here.
         on_command: called in the network thread with a command's name and value; must not block. It may raise
             `CommandRejected` to have its words sent back.
@@ -62,8 +63,9 @@ class MqttOutput:
         discovery_prefix: str | None,
         version: str,
         memory: Path | None,
+        no_occupancy_since: bool,
         clock: Callable[[], datetime],
-        on_command: Callable[[str, float | bool], None],
+        on_command: Callable[[str, Value], None],
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", node):
             raise BrokerSettingsError(f"node {node!r}: wants 1 to 64 letters, digits, _ or -")
@@ -82,7 +84,13 @@ class MqttOutput:
         if store and store.set_aside:
             self.publish_error(f"{memory}: was damaged, what waited is lost; the old file is {store.set_aside}")
         if discovery_prefix:
-            topic, payload = discovery_message(node=node, base=base, prefix=discovery_prefix, version=version)
+            topic, payload = discovery_message(
+                node=node,
+                base=base,
+                prefix=discovery_prefix,
+                version=version,
+                no_occupancy_since=no_occupancy_since,
+            )
             self._connection.put_state(topic, json.dumps(payload).encode())
             self._connection.subscribe(f"{discovery_prefix}/status", self._home_assistant_said)
         self._connection.put_state(status, encode(Status.ONLINE))

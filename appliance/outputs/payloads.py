@@ -59,12 +59,16 @@ class Status(enum.StrEnum):
 
 
 class PresenceState(Message):
-    """The room's presence, `since` when it holds and the confidence (0..1) of the evidence that made it so."""
+    """The room's presence, `since` when it holds and the confidence (0..1) of the evidence that made it so.
+
+    `no_occupancy_since` is the last of the configured numbers of seconds that the room has been vacant for, or null.
+    """
 
     presence: Presence
     since: Time
     confidence: Probability
     cause: str
+    no_occupancy_since: int | None = None
 
 
 class MotionState(Message):
@@ -78,6 +82,23 @@ class MotionState(Message):
     kind: Literal[MotionClass.MAJOR, MotionClass.MINOR] | None
     radial_mps: RadialMps | None
     score: Probability | None
+
+
+class Mode(enum.StrEnum):
+    """How the appliance lives: as usual, with rarer false alarms, or silent and hence without an idea of the room."""
+
+    NORMAL = "normal"
+    AWAY = "away"
+    REST = "rest"
+
+
+class SettingsState(Message):
+    """What the owner can set: hold time in s, sensitivity in 0..100, whether the tweeter plays, and the mode."""
+
+    hold_s: float
+    sensitivity: Annotated[float, _rounded(1)]
+    emission: bool
+    mode: Mode
 
 
 class HealthLevel(enum.StrEnum):
@@ -267,8 +288,14 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         topic.name: topic
         for topic in (
             Topic("status", True, (), "Availability; also the last will"),
-            Topic("presence", True, (PresenceState,), "`unknown`, `vacant` or `occupied`, and since when"),
+            Topic(
+                "presence",
+                True,
+                (PresenceState,),
+                "`unknown`, `vacant` or `occupied`, since when, and for how long nobody has been there",
+            ),
             Topic("motion", True, (MotionState,), "Motion, its kind and the velocity, + towards the array"),
+            Topic("settings", True, (SettingsState,), "What `set/...` changes, as it is now"),
             Topic("event", False, _EVENT_MODELS, "One message for each event, with its evidence"),
             Topic("health", True, (HealthState,), "Faults, lost frames, uptime, version, counts"),
             Topic("error", False, (ErrorMessage,), "A command that was refused or a routine that failed, and why"),

@@ -61,6 +61,7 @@ def make_output(caplog):
             "discovery_prefix": "homeassistant",
             "version": "1.2.3",
             "memory": None,
+            "no_occupancy_since": False,
             "clock": lambda: datetime.now(UTC),
             "on_command": lambda _name, _value: None,
         }

@@ -146,7 +146,7 @@ def test_a_visit_while_the_broker_is_killed_and_started_again(broker, subscribe,
 
     assert service.stop(signal.SIGTERM) == 0
     live.wait_for(f"{ROOT}/status", b"offline")
-    assert assert_all_is_of_its_model(live) == {"status", "presence", "motion", "event", "health"}
+    assert assert_all_is_of_its_model(live) == {"status", "presence", "motion", "settings", "event", "health"}
     assert "Traceback" not in service.log
 
 

@@ -14,6 +14,10 @@ from appliance.outputs.payloads import TOPICS
         ("hold_s", b"3600", 3600.0),
         ("emission", b"ON", True),
         ("emission", b"off", False),
+        ("sensitivity", b"0", 0.0),
+        ("sensitivity", b"62.5", 62.5),
+        ("mode", b"Away", "away"),
+        ("restart", b"restart", True),
     ],
 )
 def test_commands(name, payload, value):
@@ -32,7 +36,13 @@ def test_commands(name, payload, value):
         ("hold_s", b"9" * 1_000_000, "1000000 bytes"),
         ("emission", b"1", "wants on or off"),
         ("emission", b"\xff\x00", "not plain text"),
-        ("sensitivity", b"1", "known are hold_s, emission"),
+        ("sensitivity", b"100.1", "from 0 to 100"),
+        ("sensitivity", b"-1", "from 0 to 100"),
+        ("sensitivity", b"1_0", "from 0 to 100"),
+        ("sensitivity", "\u0661".encode(), "not plain text"),
+        ("mode", b"party", "normal, away or rest"),
+        ("restart", b"", "wants restart"),
+        ("volume", b"1", "known are hold_s, sensitivity, emission, mode, restart"),
     ],
 )
 def test_refused_commands_say_what_would_do(name, payload, words):
@@ -46,7 +56,7 @@ def test_any_payload_is_a_value_or_a_refusal(name, payload):
         value = commands.parse_command(name, payload)
     except commands.CommandRejected:
         return
-    assert isinstance(value, bool) or 5.0 <= value <= 3600.0
+    assert isinstance(value, (bool, str)) or 0.0 <= value <= 3600.0
 
 
 def test_the_table_has_a_row_for_each_topic_and_command():

@@ -73,6 +73,7 @@ def test_presence_state_is_the_new_presence_since_now():
         "since": "2026-03-04T05:06:07.891Z",
         "confidence": 0.988,
         "cause": "hold time over",
+        "no_occupancy_since": None,
     }
 
 
