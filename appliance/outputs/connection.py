@@ -38,7 +38,8 @@ KEEPALIVE_S = 7
 """A dead link brings the last will after one and a half of it, and Mosquitto looks only every 5 s: 16 s at most."""
 
 _MIN_RETRY_S = 1
-_MAX_RETRY_S = 30
+_MAX_RETRY_S = 2
+"""Home Assistant comes back to a broker in 10 s or so, and shall find all there; a refused connection costs nothing."""
 _UNACKNOWLEDGED_MAX = 20
 _CLOSE_S = 2.0
 _KEEP_S = 1.5
