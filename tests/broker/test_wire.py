@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 from pydantic import TypeAdapter
+from support import wire
 from support.mosquitto import wait_until
 
 from appliance.errors import OutputError, PublishRejected
@@ -55,8 +56,17 @@ def test_every_message_is_of_its_model_and_has_its_flags(broker, output, subscri
     late = subscribe()
     late.wait(lambda: len(late.messages) >= 5, "the retained messages")
     by_topic = {message.topic: message for message in late.messages}
-    assert set(by_topic) == {CONFIG, *(f"{ROOT}/{topic.name}" for topic in TOPICS.values() if topic.retained)}
+    assert set(by_topic) == {
+        CONFIG,
+        *(f"{ROOT}/{topic.name}" for topic in TOPICS.values() if topic.retained and topic.name != "settings"),
+    }
     assert all(message.retain for message in late.messages)
+
+    ours = [
+        each for each in [*live.messages, *late.messages] if each.topic.startswith(ROOT) and "/set/" not in each.topic
+    ]
+    seen = {wire.check("attic", message) for message in ours}
+    assert seen == set(TOPICS) - {"settings"}
 
     for message in [*live.messages, *late.messages]:
         name = message.topic.removeprefix(f"{ROOT}/")
