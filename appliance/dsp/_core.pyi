@@ -5,12 +5,26 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+BAND_HZ: Final[int]
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
+TONE_BLOCK_FRAMES: Final[int]
+LOWEST_CHIRP_HZ: Final[float]
+HIGHEST_CHIRP_HZ: Final[float]
+MIN_SWEEP_HZ: Final[float]
+MIN_PULSE_S: Final[float]
+MAX_PULSE_S: Final[float]
+MIN_PULSE_FADE_S: Final[float]
+MAX_PULSE_FADE_S: Final[float]
 
 @final
 class DownConverter:
-    def __init__(self, *, rate_hz: int, mics: int, carriers_hz: Sequence[float]) -> None: ...
+    # instruction_set: generic, avx2, neon, or auto for the fastest here
+    def __init__(
+        self, *, rate_hz: int, mics: int, carriers_hz: Sequence[float], instruction_set: str = "auto"
+    ) -> None: ...
+    @property
+    def instruction_set(self) -> str: ...
     @property
     def output_rate_hz(self) -> float: ...
     @property
@@ -26,10 +40,36 @@ class ToneSynthesiser:
     def __init__(self, *, rate_hz: int, outputs: int, max_amplitude: float, fade_s: float) -> None: ...
     @property
     def settled(self) -> bool: ...
+    @property
+    def loudest(self) -> float: ...
     # amplitude is the sum over carriers; no carriers fade to silence
     def play(self, carriers_hz: Sequence[float], amplitude: float) -> None: ...
     # samples [frames, outputs] out
     def process_into(self, samples: NDArray[np.int32]) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class ChirpSynthesiser:
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        outputs: int,
+        max_amplitude: float,
+        start_hz: float,
+        stop_hz: float,
+        pulse_s: float,
+        fade_s: float,
+    ) -> None: ...
+    @property
+    def pulse_frames(self) -> int: ...
+    @property
+    def frames_left(self) -> int: ...
+    def begin(self, amplitude: float) -> None: ...
+    # adds to samples [frames, outputs]
+    def process_into(self, samples: NDArray[np.int32]) -> None: ...
+    # pulse [pulse_frames] out
+    def pulse_into(self, pulse: NDArray[np.float32]) -> None: ...
     def reset(self) -> None: ...
 
 @final
@@ -44,3 +84,25 @@ class MultipathChannel:
         out: NDArray[np.float32],
     ) -> None: ...
     def reset(self) -> None: ...
+
+@final
+class RangeGate:
+    # replica [samples] at 12 kHz
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        mics: int,
+        centre_hz: float,
+        period_frames: int,
+        bins: int,
+        bin_samples: int,
+        lead_samples: int,
+        replica: NDArray[np.complex64],
+    ) -> None: ...
+    @property
+    def next_pulse_frame(self) -> int: ...
+    def output_pulses(self, frames: int) -> int: ...
+    # samples [frames, mics] in, echoes [output_pulses(frames), mics, bins] out
+    def process_into(self, samples: NDArray[np.int32], echoes: NDArray[np.complex64]) -> int: ...
+    def reset(self, first_frame: int = 0, offset_frames: float = 0.0) -> None: ...
