@@ -28,6 +28,9 @@ def test_no_state_is_wrong_and_no_event_lost_or_doubled_however_often_the_broker
     wait_until(lambda: output.connected, "our connection")
     stop, made = threading.Event(), [0]
 
+    def numbers():
+        return [json.loads(payload)["t_s"] for payload in live.on(f"{ROOT}/event")]
+
     def speak():
         while not stop.wait(0.07):
             output.publish_event(counted())
@@ -47,13 +50,12 @@ def test_no_state_is_wrong_and_no_event_lost_or_doubled_however_often_the_broker
             live.wait(lambda number=number: live.connections == number + 2, "the listener's return")
             gate.open()
             wait_until(lambda: output.connected, "our return")
+            # What a broker without a memory acknowledged but has not handed on dies with it, and nobody can help that.
+            live.wait(lambda: numbers() and numbers()[-1] >= made[0] - 2, "the backlog handed on")
     finally:
         stop.set()
         speaker.join()
     last = made[0] - 1
-
-    def numbers():
-        return [json.loads(payload)["t_s"] for payload in live.on(f"{ROOT}/event")]
 
     live.wait(lambda: last in numbers(), "the last event")
     told = numbers()

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from appliance.config.schema import Config
@@ -42,6 +43,7 @@ def test_away_makes_false_alarms_ten_times_rarer():
     assert PLAIN.after("mode", "away").false_alarms_per_day == pytest.approx(0.1 * PLAIN.false_alarms_per_day)
 
 
+@hypothesis_settings(deadline=None)  # it waits for the disk
 @given(st.lists(COMMANDS, max_size=20))
 def test_mode_and_emission_never_contradict_and_all_is_kept(tmp_path_factory, commands):
     settings = PLAIN

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.outputs import store as store_module
@@ -92,6 +92,7 @@ def test_a_copy_of_the_disk_at_any_instant_holds_what_was_saved(path, tmp_path):
         assert [each.number for each in again(copy)] == list(range(max(1, number - 20), number + 1))
 
 
+@settings(deadline=None, max_examples=40)  # it waits for the disk
 @given(cut=st.floats(0.0, 1.0))
 def test_a_log_that_ends_early_loses_commits_from_its_end_only(tmp_path_factory, cut):
     folder = tmp_path_factory.mktemp("cut")
