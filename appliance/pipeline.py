@@ -107,6 +107,10 @@ class Pipeline:
         self._carrier.reset()
         return [EmissionChanged(t_s, self.emission, cause)]
 
+    def tune(self, *, false_alarms_per_day: float) -> None:
+        """Accept so many false alarms from now on."""
+        self._detector.tune(false_alarms_per_day=false_alarms_per_day)
+
     def give_up(self, *, t_s: float, cause: str) -> list[Event]:
         """The source is gone: what was going on ends, and presence is unknown."""
         return self._blind(t_s, [cause])

@@ -161,10 +161,28 @@ class MqttConfig(PlainModel):
     port: Annotated[int, Range(1, 65_535)] = 1883
     username: Annotated[Annotated[str, Matching(_TEXT, "")] | None, Wanted("text, or null")] = None
     password_file: _FilePath = None
+    protocol: Annotated[Literal[5, "3.1.1"], Choice()] = 5
+    tls: bool = False
+    tls_ca_file: _FilePath = None
+    tls_certificate_file: _FilePath = None
+    tls_key_file: _FilePath = None
     base_topic: Annotated[str, Topic()] = "pipistrelle"
     discovery_prefix: Annotated[
         Annotated[str, Topic()] | None, Wanted("an MQTT topic without +, # or NUL, or null")
     ] = "homeassistant"
+    no_occupancy_since: Annotated[tuple[Annotated[int, Range(1, 86_400)], ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _tls_files_are_used(self) -> Self:
+        """A file that is named but not used would lull its owner."""
+        named = [name for name in ("tls_ca_file", "tls_certificate_file", "tls_key_file") if getattr(self, name)]
+        faults = [refusal((name,), "is not used while mqtt.tls is false") for name in named if not self.tls]
+        if not faults and (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            missing = "tls_key_file" if self.tls_certificate_file else "tls_certificate_file"
+            faults = [refusal((named[-1],), f"needs mqtt.{missing} too")]
+        if faults:
+            raise ValidationError.from_exception_data("MqttConfig", faults)
+        return self
 
 
 class RoutinesConfig(PlainModel):
