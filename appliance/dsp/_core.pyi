@@ -5,6 +5,7 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+BAND_HZ: Final[int]
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
 TONE_BLOCK_FRAMES: Final[int]
@@ -18,7 +19,12 @@ MAX_PULSE_FADE_S: Final[float]
 
 @final
 class DownConverter:
-    def __init__(self, *, rate_hz: int, mics: int, carriers_hz: Sequence[float]) -> None: ...
+    # instruction_set: generic, avx2, neon, or auto for the fastest here
+    def __init__(
+        self, *, rate_hz: int, mics: int, carriers_hz: Sequence[float], instruction_set: str = "auto"
+    ) -> None: ...
+    @property
+    def instruction_set(self) -> str: ...
     @property
     def output_rate_hz(self) -> float: ...
     @property
@@ -80,6 +86,28 @@ class MultipathChannel:
     def reset(self) -> None: ...
 
 @final
+<<<<<<< HEAD
+class RangeGate:
+    # replica [samples] at 12 kHz
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        mics: int,
+        centre_hz: float,
+        period_frames: int,
+        bins: int,
+        bin_samples: int,
+        lead_samples: int,
+        replica: NDArray[np.complex64],
+    ) -> None: ...
+    @property
+    def next_pulse_frame(self) -> int: ...
+    def output_pulses(self, frames: int) -> int: ...
+    # samples [frames, mics] in, echoes [output_pulses(frames), mics, bins] out
+    def process_into(self, samples: NDArray[np.int32], echoes: NDArray[np.complex64]) -> int: ...
+    def reset(self, first_frame: int = 0, offset_frames: float = 0.0) -> None: ...
+=======
 class CarrierWatch:
     def __init__(self) -> None: ...
     # iq [carriers, mics, samples]; 0 steady, 1 unsteady, 2 missing
@@ -132,3 +160,4 @@ class CfarDetector:
 
 # samples [frames, mics]; (clipped, silent in the last tail_frames)
 def faults_of(samples: NDArray[np.int32], tail_frames: int, /) -> tuple[bool, bool]: ...
+>>>>>>> loop

@@ -30,10 +30,11 @@ def compiler():
     return found
 
 
-def test_core_passes_its_tests_under_sanitizers(compiler, tmp_path):
-    program = tmp_path / "test_core"
+@pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("test_*.c")))
+def test_core_passes_its_tests_under_sanitizers(compiler, tmp_path, name):
+    program = tmp_path / name
     build = [compiler, "-std=c11", "-g", "-O1", *WARNINGS, *SANITIZERS, f"-I{CSRC}"]
-    build += [str(HERE / "test_core.c"), *core_sources(), "-lm", "-o", str(program)]
+    build += [str(HERE / f"{name}.c"), *core_sources(), "-lm", "-o", str(program)]
     built = subprocess.run(build, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     ran = subprocess.run([str(program)], capture_output=True, text=True, check=False, timeout=120)

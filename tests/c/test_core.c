@@ -2,6 +2,7 @@
  * that a step beyond an end is seen. */
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "carrier.h"
 #include "cfar.h"
+#include "check.h"
 #include "chirp.h"
 #include "clutter.h"
 #include "doppler.h"
@@ -18,32 +20,8 @@
 #include "multipath.h"
 #include "phase.h"
 #include "quality.h"
+#include "stages.h"
 #include "tone.h"
-
-#define CHECK(condition)                                                     \
-    do {                                                                     \
-        if (!(condition)) {                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                         \
-        }                                                                    \
-    } while (0)
-
-static uint32_t random_state = 1;
-
-static uint32_t random_u32(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 17;
-    random_state ^= random_state << 5;
-    return random_state;
-}
-
-static void *exactly(size_t bytes)
-{
-    void *const memory = malloc(bytes > 0 ? bytes : 1);
-    CHECK(memory != NULL);
-    return memory;
-}
 
 /* A copy of `pcm` that ends where its allocation ends. */
 static int32_t *copy_of(const int32_t *pcm, size_t values)
@@ -68,25 +46,35 @@ static void test_phase(void)
     CHECK(rest < 64 || rest > UINT64_MAX - 64);
 }
 
-static pp_downconverter *new_converter(int rate_hz, int mics, int carriers)
+/* Every instruction set; those that this processor lacks are left out. */
+static const char *const instruction_sets[] = {"generic", "avx2", "neon"};
+enum { INSTRUCTION_SETS = 3 };
+
+static bool present(const char *instruction_set)
 {
-    const pp_downconverter_spec spec = {rate_hz, mics, carriers, {30000.0, 40000.0, 44444.4, 45000.0}};
+    return pp_stages_here(instruction_set) != NULL;
+}
+
+static pp_downconverter *new_converter(int rate_hz, int mics, int carriers, const char *instruction_set)
+{
+    const pp_downconverter_spec spec = {
+        rate_hz, mics, carriers, {30000.0, 40000.0, 44444.4, 45000.0}, instruction_set};
     char reason[PP_REASON_BYTES];
     pp_downconverter *const converter = pp_downconverter_create(&spec, reason);
     CHECK(converter != NULL);
     return converter;
 }
 
-static void test_downconverter_cuts(int rate_hz, int mics, int carriers)
+static void test_downconverter_cuts(int rate_hz, int mics, int carriers, const char *instruction_set)
 {
-    enum { FRAMES = 2500 };
+    enum { FRAMES = 2900 };
     const size_t width = (size_t)mics;
     int32_t *const pcm = exactly(FRAMES * width * sizeof(int32_t));
     for (size_t i = 0; i < FRAMES * width; i++) {
         pcm[i] = (int32_t)random_u32();
     }
-    pp_downconverter *const whole = new_converter(rate_hz, mics, carriers);
-    pp_downconverter *const cut = new_converter(rate_hz, mics, carriers);
+    pp_downconverter *const whole = new_converter(rate_hz, mics, carriers, instruction_set);
+    pp_downconverter *const cut = new_converter(rate_hz, mics, carriers, instruction_set);
     const size_t samples = pp_downconverter_output_samples(whole, FRAMES);
     const size_t rows = width * (size_t)carriers;
     float *const wanted = exactly(rows * samples * 2 * sizeof(float));
@@ -120,9 +108,10 @@ static void test_downconverter_cuts(int rate_hz, int mics, int carriers)
 static void test_downconverter_refusals(void)
 {
     const pp_downconverter_spec bad[] = {
-        {44100, 1, 1, {40000.0}}, {192000, 0, 1, {40000.0}}, {192000, 9, 1, {40000.0}},
-        {192000, 1, 0, {40000.0}}, {192000, 1, 5, {40000.0}}, {192000, 1, 1, {NAN}},
-        {192000, 1, 2, {40000.0}}, {96000, 1, 1, {46000.0}}, {192000, 1, 1, {INFINITY}},
+        {44100, 1, 1, {40000.0}, NULL}, {192000, 0, 1, {40000.0}, NULL}, {192000, 9, 1, {40000.0}, NULL},
+        {192000, 1, 0, {40000.0}, NULL}, {192000, 1, 5, {40000.0}, NULL}, {192000, 1, 1, {NAN}, NULL},
+        {192000, 1, 2, {40000.0}, NULL}, {96000, 1, 1, {46000.0}, NULL}, {192000, 1, 1, {INFINITY}, NULL},
+        {384000, 1, 1, {180001.0}, NULL}, {192000, 1, 1, {40000.0}, "sse9"}, {192000, 1, 1, {40000.0}, ""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char reason[PP_REASON_BYTES] = "";
@@ -134,7 +123,7 @@ static void test_downconverter_refusals(void)
 
 static void test_downconverter_far_frames(void)
 {
-    pp_downconverter *const converter = new_converter(192000, 1, 1);
+    pp_downconverter *const converter = new_converter(192000, 1, 1, "auto");
     static const int32_t pcm[160];
     float iq[4];
     pp_downconverter_reset(converter, INT64_MAX);
@@ -523,9 +512,16 @@ int main(void)
     test_phase();
     test_downconverter_refusals();
     test_downconverter_far_frames();
-    for (int mics = 1; mics <= PP_MAX_MICS; mics++) {
-        test_downconverter_cuts(192000, mics, 1 + mics % 4);
-        test_downconverter_cuts(96000, mics, 1 + mics / 2 % 4);
+    for (int i = 0; i < INSTRUCTION_SETS; i++) {
+        if (!present(instruction_sets[i])) {
+            continue;
+        }
+        printf("%s\n", instruction_sets[i]);
+        for (int mics = 1; mics <= PP_MAX_MICS; mics++) {
+            test_downconverter_cuts(384000, mics, 1 + (mics + 1) % 4, instruction_sets[i]);
+            test_downconverter_cuts(192000, mics, 1 + mics % 4, instruction_sets[i]);
+            test_downconverter_cuts(96000, mics, 1 + mics / 2 % 4, instruction_sets[i]);
+        }
     }
     test_tone();
     for (int outputs = 1; outputs <= 3; outputs++) {
