@@ -39,7 +39,7 @@ from appliance.types import Emission, Tones
 
 _log = logging.getLogger(__name__)
 
-_DELIVER_S = 0.1
+_DELIVER_S = 0.2
 """Stream time between two deliveries without an event: routines' timers and health look at the clock this often."""
 
 _HEALTH_S = 60.0
