@@ -174,6 +174,7 @@ def make_pipeline(config: Config, source: Source) -> Pipeline:
         emission=wanted_emission(config, source),
         hold_s=config.sensing.hold_s,
         false_alarms_per_day=config.sensing.false_alarms_per_day,
+        tweeter_distance_m=config.audio.tweeter_distance_m,
     )
 
 

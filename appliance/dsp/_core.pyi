@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BAND_HZ: Final[int]
+BAND_STOP_HZ: Final[float]
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
 TONE_BLOCK_FRAMES: Final[int]

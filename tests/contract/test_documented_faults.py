@@ -103,6 +103,10 @@ CONFIG_FAULTS = [
         ),
     ),
     (
+        "audio: {rate_hz: 96000}\nemission:\n  carriers_hz: [36000]\n  chirps: {start_hz: 39000, stop_hz: 45000}\n",
+        "4:11: emission.chirps: the middle of the sweep must be at most 41000 while audio.rate_hz is 96000",
+    ),
+    (
         "emission:\n  carriers_hz: [46000]\n  chirps: {start_hz: 39000, stop_hz: 34001}\n",
         "3:38: emission.chirps.stop_hz: must be at least 5000 Hz from start_hz, 39000",
     ),

@@ -34,6 +34,7 @@ static int module_exec(PyObject *module)
         {"HIGHEST_CHIRP_HZ", PP_HIGHEST_CHIRP_HZ},     {"MIN_SWEEP_HZ", PP_MIN_SWEEP_HZ},
         {"MIN_PULSE_S", PP_MIN_PULSE_S},               {"MAX_PULSE_S", PP_MAX_PULSE_S},
         {"MIN_PULSE_FADE_S", PP_MIN_PULSE_FADE_S},     {"MAX_PULSE_FADE_S", PP_MAX_PULSE_FADE_S},
+        {"BAND_STOP_HZ", PP_BAND_STOP_HZ},
     };
     for (size_t f = 0; f < sizeof floats / sizeof floats[0]; f++) {
         PyObject *const value = PyFloat_FromDouble(floats[f].value);
