@@ -159,8 +159,8 @@ static void test_downconverter_alike(int rate_hz, int mics, int carriers, const 
     free(pcm);
 }
 
-/* What fades to nothing never becomes so small that a processor would slow down over it: no result loses bits because it
- * is a subnormal number, which is what the flag tells. */
+/* What fades to nothing never becomes so small that a processor would slow down over it: no result loses bits by being a
+ * subnormal number, which is what the flag tells. */
 static void test_downconverter_fades(int rate_hz, int mics, const char *instruction_set)
 {
     enum { FRAMES = 9600 };

@@ -155,7 +155,8 @@ ALWAYS_INLINE quad weigh_folded(const float *in, const float *taps, size_t entri
     quad sum = {0};
 #pragma GCC unroll 64
     for (size_t k = 0; k < entries / 2; k++) {
-        sum += load(taps + k * repeat, true) * (load(in + k * width, true) + load(in + (entries - 1 - k) * width, true));
+        const quad pair = load(in + k * width, true) + load(in + (entries - 1 - k) * width, true);
+        sum += load(taps + k * repeat, true) * pair;
     }
     return sum;
 }
