@@ -22,7 +22,6 @@ from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
-from appliance.hardware.wav import WavAudio
 from appliance.loop import AudioLoop
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.mqtt import MqttOutput
@@ -34,7 +33,7 @@ from appliance.routines.actions import ActionRunner
 from appliance.routines.engine import Engine, Firing
 from appliance.routines.schema import Routine
 from appliance.simulation.scenes import scene_named
-from appliance.types import Tones
+from appliance.types import Emission, Tones
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +88,6 @@ class Source:
 
     audio: Audio
     carriers_hz: tuple[float, ...]
-    live: bool
 
 
 def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
@@ -107,7 +105,7 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
     audio_config, carriers_hz = config.audio, config.emission.carriers_hz
     block_frames = audio_config.rate_hz * audio_config.block_ms // 1000
     if spec == "alsa":
-        return Source(_open_card(audio_config), carriers_hz, live=True)
+        return Source(_open_card(audio_config), carriers_hz)
     audio: Audio
     if spec.startswith(_ROOM):
         if max(carriers_hz) > MAX_TRUE_HZ:
@@ -122,9 +120,11 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
             speaker_full_scale_db_spl=audio_config.speaker_full_scale_db_spl,
         )
     else:
+        from appliance.hardware.wav import WavAudio  # libsndfile and soxr, which a service with a card never needs
+
         audio = WavAudio(Path(spec))
         carriers_hz = audio.carriers_hz
-    return Source(audio if fast else Paced(audio), carriers_hz, live=not fast)
+    return Source(audio if fast else Paced(audio), carriers_hz)
 
 
 def choose_card(config: AudioConfig) -> DeviceChoice:
@@ -155,17 +155,21 @@ def _open_card(config: AudioConfig) -> AlsaAudio:
     )
 
 
+def wanted_emission(config: Config, source: Source) -> Emission:
+    """What the configuration wants the tweeter to play; a recording holds whatever it holds."""
+    return Emission(
+        tones=Tones(carriers_hz=source.carriers_hz, level_db_spl=config.emission.level_db_spl),
+        chirps=config.emission.wanted_chirps() if source.audio.outputs else None,
+        on=config.emission.on or not source.audio.outputs,
+    )
+
+
 def make_pipeline(config: Config, source: Source) -> Pipeline:
     """The pipeline for a source, as the configuration wants it."""
     return Pipeline(
         rate_hz=source.audio.rate_hz,
         mics=source.audio.mics,
-        emission=Tones(
-            carriers_hz=source.carriers_hz,
-            level_db_spl=config.emission.level_db_spl,
-            # a recording holds whatever tone it holds
-            on=config.emission.on or not source.audio.outputs,
-        ),
+        emission=wanted_emission(config, source),
         hold_s=config.sensing.hold_s,
         false_alarms_per_day=config.sensing.false_alarms_per_day,
     )
@@ -207,9 +211,11 @@ class Service:
         self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | None] = asyncio.Queue()
         self._delivered_s = 0.0
         self._last_s = 0.0
+        self._ready = False
         self._stopping = False
         self._faults: tuple[str, ...] = ()
         self._acting: dict[asyncio.Task[None], str] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def _make_output(self, config: Config) -> MqttOutput | None:
         mqtt = config.mqtt
@@ -243,7 +249,6 @@ class Service:
                 pipeline=self._pipeline,
                 player=make_player(self._config, source.audio),
                 deliver=self._deliver,
-                live=source.live,
             )
             await self._serve()
         finally:
@@ -280,6 +285,11 @@ class Service:
             if self._output:
                 await asyncio.to_thread(self._output.close)
 
+    @property
+    def resting(self) -> bool:
+        """Whether the source rests, because no emission is wanted."""
+        return self._audio.resting
+
     def stop(self) -> None:
         """Fade out and end; asking again changes nothing."""
         if self._stopping:
@@ -292,18 +302,23 @@ class Service:
     def _deliver(self, step: Step, t_s: float) -> None:
         """In the thinking thread: hand over what the event loop has to know."""
         self._observe(step, t_s)
-        if step.events or t_s - self._delivered_s >= _DELIVER_S:
+        if step.events or self.resting or t_s - self._delivered_s >= _DELIVER_S:
             self._delivered_s = t_s
             self._loop.call_soon_threadsafe(self._deliveries.put_nowait, (step.events, t_s))
 
     async def _deliver_all(self, tasks: asyncio.TaskGroup) -> None:
         while (delivery := await self._deliveries.get()) is not None:
             events, t_s = delivery
-            if not self._last_s:
+            if not self._ready:
+                self._ready = True
                 self._health.ready()
             self._last_s = t_s
             self._clock.follow(t_s)
-            self._health.audio_processed(t_s)
+            resting = self.resting
+            if resting:
+                self._health.rested()
+            else:
+                self._health.audio_processed(t_s)
             firings: list[Firing] = []
             for event in events:
                 self._log_faults(event)
@@ -316,6 +331,8 @@ class Service:
                 task = tasks.create_task(self._actions.run(firing))
                 self._acting[task] = firing.routine_id
                 task.add_done_callback(self._acting.pop)
+            if resting:
+                self._wake_for_timer()
 
     def _log_faults(self, event: Event) -> None:
         """The log tells of faults too, once each time they change: not everybody has a broker."""
@@ -342,9 +359,20 @@ class Service:
         while True:
             await asyncio.sleep(interval_s)
             self._health.watchdog_tick()
+            if self.resting:
+                self._audio.request(_nothing)  # a thread that sleeps shows that it lives by its answer
             if self._publisher and time.monotonic() - published_s >= _HEALTH_S:
                 published_s = time.monotonic()
                 self._publisher.publish_health()
+
+    def _wake_for_timer(self) -> None:
+        """Look after a routine's `for` when it is over: while the source rests no block does."""
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = self._engine.next_deadline
+        if deadline is not None:
+            wait_s = (deadline - self._clock.now()).total_seconds()
+            self._timer = self._loop.call_later(max(wait_s, _DELIVER_S), self._audio.request, _nothing)
 
     def _say_device_lost(self, lost: DeviceLost) -> None:
         events: list[Event] = [DeviceLostEvent(self._last_s, self._source.audio.name, str(lost))]
@@ -371,6 +399,11 @@ class Service:
         _log.error("%s", message)
         if self._output:
             self._output.publish_error(message)
+
+
+def _nothing(_pipeline: Pipeline, _t_s: float) -> list[Event]:
+    """A request that only wants an answer."""
+    return []
 
 
 def make_player(config: Config, audio: Audio) -> EmissionPlayer | None:

@@ -5,8 +5,17 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+BAND_HZ: Final[int]
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
+TONE_BLOCK_FRAMES: Final[int]
+LOWEST_CHIRP_HZ: Final[float]
+HIGHEST_CHIRP_HZ: Final[float]
+MIN_SWEEP_HZ: Final[float]
+MIN_PULSE_S: Final[float]
+MAX_PULSE_S: Final[float]
+MIN_PULSE_FADE_S: Final[float]
+MAX_PULSE_FADE_S: Final[float]
 
 @final
 class DownConverter:
@@ -31,10 +40,36 @@ class ToneSynthesiser:
     def __init__(self, *, rate_hz: int, outputs: int, max_amplitude: float, fade_s: float) -> None: ...
     @property
     def settled(self) -> bool: ...
+    @property
+    def loudest(self) -> float: ...
     # amplitude is the sum over carriers; no carriers fade to silence
     def play(self, carriers_hz: Sequence[float], amplitude: float) -> None: ...
     # samples [frames, outputs] out
     def process_into(self, samples: NDArray[np.int32]) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class ChirpSynthesiser:
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        outputs: int,
+        max_amplitude: float,
+        start_hz: float,
+        stop_hz: float,
+        pulse_s: float,
+        fade_s: float,
+    ) -> None: ...
+    @property
+    def pulse_frames(self) -> int: ...
+    @property
+    def frames_left(self) -> int: ...
+    def begin(self, amplitude: float) -> None: ...
+    # adds to samples [frames, outputs]
+    def process_into(self, samples: NDArray[np.int32]) -> None: ...
+    # pulse [pulse_frames] out
+    def pulse_into(self, pulse: NDArray[np.float32]) -> None: ...
     def reset(self) -> None: ...
 
 @final
@@ -49,3 +84,79 @@ class MultipathChannel:
         out: NDArray[np.float32],
     ) -> None: ...
     def reset(self) -> None: ...
+
+@final
+class RangeGate:
+    # replica [samples] at 12 kHz
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        mics: int,
+        centre_hz: float,
+        period_frames: int,
+        bins: int,
+        bin_samples: int,
+        lead_samples: int,
+        replica: NDArray[np.complex64],
+    ) -> None: ...
+    @property
+    def next_pulse_frame(self) -> int: ...
+    def output_pulses(self, frames: int) -> int: ...
+    # samples [frames, mics] in, echoes [output_pulses(frames), mics, bins] out
+    def process_into(self, samples: NDArray[np.int32], echoes: NDArray[np.complex64]) -> int: ...
+    def reset(self, first_frame: int = 0, offset_frames: float = 0.0) -> None: ...
+
+@final
+class CarrierWatch:
+    def __init__(self) -> None: ...
+    # iq [carriers, mics, samples]; 0 steady, 1 unsteady, 2 missing
+    def process(self, iq: NDArray[np.complex64], rate_hz: float) -> int: ...
+    # level_dbfs [rows] out
+    def level_into(self, level_dbfs: NDArray[np.float32]) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class ClutterCanceller:
+    def __init__(self, *, time_constant_s: float) -> None: ...
+    # iq [carriers, mics, samples] in, moving of the same shape out
+    def process_into(
+        self, iq: NDArray[np.complex64], rate_hz: float, frozen: bool, moving: NDArray[np.complex64]
+    ) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class DopplerSpectra:
+    def __init__(self, *, carriers: int, mics: int, window_samples: int, hop_samples: int) -> None: ...
+    @property
+    def until_hop(self) -> int: ...
+    def output_spectra(self, samples: int, /) -> int: ...
+    # iq [carriers, mics, samples] in, power_dbfs [output_spectra(samples), carriers, mics, bins] out
+    def process_into(self, iq: NDArray[np.complex64], power_dbfs: NDArray[np.float32]) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class CfarDetector:
+    def __init__(
+        self,
+        *,
+        rows: int,
+        bins: int,
+        bands: Sequence[tuple[int, int]],
+        looks: int,
+        looks_shape: Sequence[float],
+        looks_independent: float,
+    ) -> None: ...
+    # power_dbfs [carriers, mics, bins] in, power [carriers, mics, bands] out
+    def band_power_into(self, power_dbfs: NDArray[np.float32], power: NDArray[np.float64], /) -> None: ...
+    # floor [carriers, mics, bands]
+    def begin(self, floor: NDArray[np.float64], /) -> None: ...
+    # power_dbfs [carriers, mics, bins]; the highest deviate
+    def judge(self, power_dbfs: NDArray[np.float32], /) -> float: ...
+    # values [ratio deviate floor, bands] out
+    def clearer_into(self, values: NDArray[np.float64], /) -> None: ...
+    def follow(self, share: float, spread_share: float, /) -> None: ...
+    def creep(self, share: float, rise: float, /) -> None: ...
+
+# samples [frames, mics]; (clipped, silent in the last tail_frames)
+def faults_of(samples: NDArray[np.int32], tail_frames: int, /) -> tuple[bool, bool]: ...

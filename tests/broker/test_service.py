@@ -225,7 +225,7 @@ class Heard:
         self._room = room
         self.name, self.rate_hz, self.mics, self.outputs = room.name, room.rate_hz, room.mics, room.outputs
         self.peaks = []
-        self.read, self.close = room.read, room.close
+        self.read, self.suspend, self.close = room.read, room.suspend, room.close
 
     def write(self, samples):
         self.peaks.append(int(np.abs(samples).max()))
@@ -250,9 +250,14 @@ def test_commands_do_what_they_say(broker, subscribe):
         assert states(live, "presence")[-1]["cause"] == "emission off"
         wait_until(lambda: not any(room.peaks[-5:]), "silence in the room")
         wait_until(lambda: states(live, "motion")[-1]["motion"] is None, "motion unknown")
+        wait_until(lambda: service.resting, "the source to rest")
         quiet_blocks = len(room.peaks)
-        wait_until(lambda: len(room.peaks) > quiet_blocks + 50, "half a second more")
-        assert not any(room.peaks[quiet_blocks:])
+        live.publish(f"{ROOT}/set/hold_s", b"6")
+        live.publish(f"{ROOT}/set/hold_s", b"5")
+        live.publish(f"{ROOT}/set/light", b"off")
+        live.wait_for(f"{ROOT}/error", b"unknown command")
+        assert service.resting, "commands are obeyed without a sound"
+        assert len(room.peaks) == quiet_blocks
         assert states(live, "presence")[-1]["presence"] == "unknown"
         assert states(live, "health")[-1]["faults"] == []
 
@@ -268,7 +273,7 @@ def test_commands_do_what_they_say(broker, subscribe):
     async def run():
         script = asyncio.create_task(asyncio.to_thread(command_it))
         script.add_done_callback(lambda _: service.stop())
-        await service.run(Source(Paced(room), (40_000.0,), live=True))
+        await service.run(Source(Paced(room), (40_000.0,)))
         await script
 
     asyncio.run(run())

@@ -9,36 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "carrier.h"
+#include "cfar.h"
+#include "check.h"
+#include "chirp.h"
+#include "clutter.h"
+#include "doppler.h"
 #include "downconvert.h"
+#include "fft.h"
+#include "fft_passes.h"
 #include "multipath.h"
 #include "phase.h"
+#include "quality.h"
 #include "stages.h"
 #include "tone.h"
-
-#define CHECK(condition)                                                     \
-    do {                                                                     \
-        if (!(condition)) {                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                         \
-        }                                                                    \
-    } while (0)
-
-static uint32_t random_state = 1;
-
-static uint32_t random_u32(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 17;
-    random_state ^= random_state << 5;
-    return random_state;
-}
-
-static void *exactly(size_t bytes)
-{
-    void *const memory = malloc(bytes > 0 ? bytes : 1);
-    CHECK(memory != NULL);
-    return memory;
-}
 
 /* A copy of `pcm` that ends where its allocation ends. */
 static int32_t *copy_of(const int32_t *pcm, size_t values)
@@ -265,6 +249,8 @@ static void test_tone(void)
             carriers_hz[c] = 31000.0 + random_u32() % 65000;
         }
         pp_tone_play(tone, carriers_hz, random_u32() % 6, random_u32() % 3 * 0.1, reason);
+        const double loudest = pp_tone_loudest(tone);
+        CHECK(loudest <= 0.125 * (1 + 1e-12));
         pp_tone_execute(tone, samples, frames);
         for (size_t n = 0; n < frames * 3; n++) {
             CHECK(fabs((double)samples[n]) <= 0.125 * PP_FULL_SCALE);
@@ -274,6 +260,83 @@ static void test_tone(void)
     }
     pp_tone_destroy(tone);
     pp_tone_destroy(NULL);
+}
+
+/* The same wishes at the same frames give the same bits, however the stream is cut. */
+static void test_tone_cuts(int outputs)
+{
+    enum { FRAMES = 30000, WISHES = 3 };
+    static const double carriers_hz[WISHES][PP_MAX_CARRIERS] = {
+        {40000.0, 45000.1}, {33000.0, 50000.0, 60000.7, 90000.0}, {40000.0}};
+    static const size_t counts[WISHES] = {2, 4, 1};
+    static const size_t starts[WISHES + 1] = {0, 9000, 20001, FRAMES};
+    const size_t width = (size_t)outputs;
+    char reason[PP_REASON_BYTES];
+    const pp_tone_spec spec = {192000, outputs, 0.5, 0.05};
+    int32_t *const wanted = exactly(FRAMES * width * sizeof(int32_t));
+    for (int round = 0; round < 4; round++) {
+        pp_tone *const tone = pp_tone_create(&spec, reason);
+        CHECK(tone != NULL);
+        for (size_t w = 0; w < WISHES; w++) {
+            CHECK(pp_tone_play(tone, carriers_hz[w], counts[w], 0.5, reason));
+            for (size_t frame = starts[w]; frame < starts[w + 1];) {
+                const size_t left = starts[w + 1] - frame;
+                const size_t drawn = round == 0 ? left : random_u32() % 600;
+                const size_t frames = drawn < left ? drawn : left;
+                int32_t *const samples = exactly(frames * width * sizeof(int32_t));
+                pp_tone_execute(tone, samples, frames);
+                int32_t *const here = wanted + frame * width;
+                const size_t bytes = frames * width * sizeof(int32_t);
+                if (round == 0) {
+                    memcpy(here, samples, bytes);
+                }
+                CHECK(memcmp(here, samples, bytes) == 0);
+                free(samples);
+                frame += frames;
+            }
+        }
+        CHECK(pp_tone_settled(tone));
+        pp_tone_destroy(tone);
+    }
+    free(wanted);
+}
+
+/* Pulses on a stream of anything, cut anyhow: within the limit where they sound, and untouched where not. */
+static void test_chirp(void)
+{
+    char reason[PP_REASON_BYTES];
+    const pp_chirp_spec wrong = {192000, 2, 0.125, 34000.0, 38999.0, 0.005, 0.001};
+    CHECK(pp_chirp_create(&wrong, reason) == NULL);
+    CHECK(strstr(reason, "stop_hz: wanted") != NULL);
+    for (int outputs = 1; outputs <= 3; outputs++) {
+        const pp_chirp_spec spec = {192000, outputs, outputs == 3 ? 1.0 : 0.125, 46000.0, 34000.0, 0.005, 0.001};
+        const size_t width = (size_t)outputs;
+        pp_chirp *const chirp = pp_chirp_create(&spec, reason);
+        CHECK(chirp != NULL);
+        CHECK(pp_chirp_pulse_frames(chirp) == 960);
+        CHECK(!pp_chirp_begin(chirp, NAN, reason));
+        for (int i = 0; i < 200; i++) {
+            const size_t frames = random_u32() % 500;
+            int32_t *const samples = exactly(frames * width * sizeof(int32_t));
+            for (size_t n = 0; n < frames * width; n++) {
+                samples[n] = (int32_t)random_u32();
+            }
+            int32_t *const before = copy_of(samples, frames * width);
+            const bool over = pp_chirp_frames_left(chirp) == 0;
+            CHECK(pp_chirp_begin(chirp, random_u32() % 3 * 0.1, reason) == over);
+            const size_t left = pp_chirp_frames_left(chirp);
+            const size_t sounding = width * (left < frames ? left : frames);
+            pp_chirp_execute(chirp, samples, frames);
+            for (size_t n = 0; n < frames * width; n++) {
+                CHECK(n < sounding ? fabs((double)samples[n]) <= spec.max_amplitude * PP_FULL_SCALE
+                                   : samples[n] == before[n]);
+            }
+            free(before);
+            free(samples);
+        }
+        pp_chirp_destroy(chirp);
+    }
+    pp_chirp_destroy(NULL);
 }
 
 /* Any delays that are accepted stay within the memory, at every edge of the range and over every block length. */
@@ -321,8 +384,230 @@ static void test_multipath(void)
     pp_multipath_destroy(NULL);
 }
 
+/* Against the sum itself, in double. Four different signals lie side by side. */
+static void test_fft(size_t points)
+{
+    pp_fft *const fft = pp_fft_create(points);
+    CHECK(fft != NULL);
+    pp_quad *const data = aligned_alloc(sizeof(pp_quad), points * 2 * sizeof(pp_quad));
+    float *const signal = exactly(points * 8 * sizeof(float));
+    CHECK(data != NULL);
+    for (size_t n = 0; n < points * 8; n++) {
+        signal[n] = (float)random_u32() * 0x1p-31F - 1.0F;
+    }
+    memcpy(data, signal, points * 8 * sizeof(float));
+    pp_fft_execute(fft, data);
+    const double tolerance = 3e-7 * sqrt((double)points) * log2((double)points);
+    const size_t step = points > 512 ? points / 128 + 1 : 1;
+    for (size_t k = 0; k < points; k += step) {
+        for (size_t lane = 0; lane < 4; lane++) {
+            double re = 0;
+            double im = 0;
+            for (size_t n = 0; n < points; n++) {
+                const double angle = -6.283185307179586 * (double)(k * n % points) / (double)points;
+                const double x = signal[8 * n + lane];
+                const double y = signal[8 * n + 4 + lane];
+                re += x * cos(angle) - y * sin(angle);
+                im += x * sin(angle) + y * cos(angle);
+            }
+            CHECK(fabs((double)data[2 * k][lane] - re) < tolerance);
+            CHECK(fabs((double)data[2 * k + 1][lane] - im) < tolerance);
+        }
+    }
+    free(signal);
+    free(data);
+    pp_fft_destroy(fft);
+}
+
+/* Every instruction set that is here does what plain C does. */
+static void test_fft_passes(void)
+{
+    const pp_fft_passes *const fast = pp_fft_passes_avx2();
+    enum { POINTS = 64, SPAN = 8 };
+    pp_twiddles twiddles[SPAN];
+    pp_quad plain[2 * POINTS];
+    for (size_t k = 0; k < SPAN * 6; k++) {
+        ((float *)twiddles)[k] = (float)random_u32() * 0x1p-32F;
+    }
+    for (size_t n = 0; n < 2 * POINTS; n++) {
+        plain[n] = (pp_quad){(float)random_u32() * 0x1p-32F, 1, 0, (float)random_u32() * -0x1p-32F};
+    }
+    if (fast == NULL) {
+        return;
+    }
+    pp_quad quick[2 * POINTS];
+    memcpy(quick, plain, sizeof plain);
+    pp_fft_passes_generic.first_2(plain, POINTS);
+    pp_fft_passes_generic.first_4(plain, POINTS);
+    pp_fft_passes_generic.combine_4(plain, POINTS, SPAN, twiddles);
+    fast->first_2(quick, POINTS);
+    fast->first_4(quick, POINTS);
+    fast->combine_4(quick, POINTS, SPAN, twiddles);
+    for (size_t n = 0; n < 2 * POINTS; n++) {
+        for (size_t lane = 0; lane < 4; lane++) {
+            CHECK(fabsf(plain[n][lane] - quick[n][lane]) < 1e-5F);
+        }
+    }
+}
+
+static void test_fft_refusals(void)
+{
+    const size_t bad[] = {0, 1, 32, 63, 65, 96, 4095, 4097, 8192, SIZE_MAX};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CHECK(pp_fft_create(bad[i]) == NULL);
+    }
+    pp_fft_destroy(NULL);
+}
+
+/* Any rows and any cuts, with values that are no numbers among them, stay within their memory and give equal spectra. */
+static void test_baseband(int rows, int window, int hop)
+{
+    enum { SAMPLES = 3000 };
+    const size_t width = (size_t)rows;
+    const size_t bins = (size_t)window;
+    char reason[PP_REASON_BYTES];
+    const pp_doppler_spec spec = {rows, window, hop};
+    pp_doppler *const whole = pp_doppler_create(&spec, reason);
+    pp_doppler *const cut = pp_doppler_create(&spec, reason);
+    pp_carrier_watch *const watch = pp_carrier_watch_create();
+    pp_clutter *const clutter = pp_clutter_create(2.0, reason);
+    CHECK(whole != NULL && cut != NULL && watch != NULL && clutter != NULL);
+    float *const iq = exactly(width * SAMPLES * 2 * sizeof(float));
+    for (size_t i = 0; i < width * SAMPLES * 2; i++) {
+        iq[i] = i % 997 == 0 ? NAN : (float)random_u32() * 0x1p-32F;
+    }
+    const size_t spectra = 1 + (SAMPLES - bins) / (size_t)hop;
+    float *const wanted = exactly(spectra * width * bins * sizeof(float));
+    CHECK(pp_doppler_until_hop(whole) == bins);
+    CHECK(pp_doppler_execute(whole, iq, SAMPLES, wanted) == spectra);
+    size_t found = 0;
+    for (size_t sample = 0; sample < SAMPLES;) {
+        const size_t drawn = 1 + random_u32() % 700;
+        const size_t samples = drawn < SAMPLES - sample ? drawn : SAMPLES - sample;
+        float *const block = exactly(width * samples * 2 * sizeof(float));
+        float *const moving = exactly(width * samples * 2 * sizeof(float));
+        float *const level = exactly(width * sizeof(float));
+        for (size_t row = 0; row < width; row++) {
+            memcpy(block + row * samples * 2, iq + (row * SAMPLES + sample) * 2, samples * 2 * sizeof(float));
+        }
+        pp_carrier_watch_execute(watch, block, width, samples, 2400);
+        CHECK(pp_carrier_watch_rows(watch) == width);
+        pp_carrier_watch_level(watch, level);
+        pp_clutter_execute(clutter, block, width, samples, 2400, random_u32() % 2 == 0, moving);
+        const size_t first = pp_doppler_until_hop(cut);
+        const size_t now = samples < first ? 0 : 1 + (samples - first) / (size_t)hop;
+        float *const power = exactly(now * width * bins * sizeof(float));
+        CHECK(pp_doppler_execute(cut, block, samples, power) == now);
+        CHECK(memcmp(power, wanted + found * width * bins, now * width * bins * sizeof(float)) == 0);
+        found += now;
+        sample += samples;
+        free(power);
+        free(level);
+        free(moving);
+        free(block);
+    }
+    CHECK(found == spectra);
+    free(wanted);
+    free(iq);
+    pp_clutter_destroy(clutter);
+    pp_carrier_watch_destroy(watch);
+    pp_doppler_destroy(cut);
+    pp_doppler_destroy(whole);
+}
+
+static void test_cfar(int rows, int bins)
+{
+    char reason[PP_REASON_BYTES];
+    const pp_cfar_spec spec = {rows, bins, 2, 3, {0, bins - 1}, {1, bins}, {2.0, 3.0}, 2.0};
+    pp_cfar *const cfar = pp_cfar_create(&spec, reason);
+    CHECK(cfar != NULL);
+    const size_t values = (size_t)(rows * bins);
+    float *const power_dbfs = exactly(values * sizeof(float));
+    double *const power = exactly((size_t)rows * 2 * sizeof(double));
+    double *const bands = exactly(6 * sizeof(double));
+    for (size_t i = 0; i < values; i++) {
+        power_dbfs[i] = -100.0F - (float)(random_u32() % 50);
+    }
+    pp_cfar_band_power(cfar, power_dbfs, power);
+    CHECK(pp_cfar_begin(cfar, power));
+    CHECK(fabs(pp_cfar_judge(cfar, power_dbfs)) < 1);
+    pp_cfar_clearer(cfar, bands, bands + 2, bands + 4);
+    CHECK(fabs(bands[0] - 1.0) < 1e-12 && fabs(bands[1] - 1.0) < 1e-12);
+    pp_cfar_follow(cfar, 0.5, 0.5);
+    pp_cfar_creep(cfar, 0.5, 1.1);
+    const float bad[] = {NAN, INFINITY, -INFINITY, 1e38F, -1e38F, 400.0F};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        power_dbfs[values - 1] = bad[i];
+        CHECK(isnan(pp_cfar_judge(cfar, power_dbfs)));
+    }
+    power[0] = NAN;
+    CHECK(!pp_cfar_begin(cfar, power));
+    free(bands);
+    free(power);
+    free(power_dbfs);
+    pp_cfar_destroy(cfar);
+}
+
+static void test_baseband_refusals(void)
+{
+    char reason[PP_REASON_BYTES];
+    const pp_doppler_spec bad_doppler[] = {{0, 256, 64}, {33, 256, 64}, {4, 255, 64}, {4, 256, 0}, {4, 256, 257}};
+    for (size_t i = 0; i < sizeof bad_doppler / sizeof bad_doppler[0]; i++) {
+        CHECK(pp_doppler_create(&bad_doppler[i], reason) == NULL);
+        CHECK(strstr(reason, "wanted") != NULL);
+    }
+    const double bad_s[] = {0, -1, NAN, INFINITY};
+    for (size_t i = 0; i < sizeof bad_s / sizeof bad_s[0]; i++) {
+        CHECK(pp_clutter_create(bad_s[i], reason) == NULL);
+    }
+    const pp_cfar_spec bad_cfar[] = {
+        {0, 8, 1, 3, {0}, {1}, {2.0}, 2.0},  {1, 0, 1, 3, {0}, {1}, {2.0}, 2.0}, {1, 8, 0, 3, {0}, {1}, {2.0}, 2.0},
+        {1, 8, 1, 65, {0}, {1}, {2.0}, 2.0}, {1, 8, 1, 3, {-1}, {1}, {2.0}, 2.0}, {1, 8, 1, 3, {0}, {9}, {2.0}, 2.0},
+        {1, 8, 1, 3, {0}, {1}, {NAN}, 2.0},  {1, 8, 1, 3, {0}, {1}, {2.0}, -1.0},
+    };
+    for (size_t i = 0; i < sizeof bad_cfar / sizeof bad_cfar[0]; i++) {
+        CHECK(pp_cfar_create(&bad_cfar[i], reason) == NULL);
+        CHECK(strstr(reason, "wanted") != NULL);
+    }
+    pp_doppler_destroy(NULL);
+    pp_clutter_destroy(NULL);
+    pp_carrier_watch_destroy(NULL);
+    pp_cfar_destroy(NULL);
+}
+
+static void test_quality(void)
+{
+    const int32_t well[] = {INT32_MAX - 256, INT32_MIN + 512 + 1, 0, 1, -1};
+    const int32_t cut_off[] = {INT32_MAX, INT32_MIN, INT32_MAX - 255, INT32_MIN + 256};
+    CHECK(!pp_is_clipped(well, 5) && !pp_is_clipped(well, 0) && !pp_is_zero(well, 5));
+    for (size_t i = 0; i < 4; i++) {
+        CHECK(pp_is_clipped(cut_off + i, 1));
+    }
+    int32_t many[100] = {0};
+    for (size_t i = 0; i < 100; i++) {
+        many[i] = INT32_MIN;
+        CHECK(pp_is_clipped(many, 100) && !pp_is_clipped(many, i) && !pp_is_clipped(many + i + 1, 99 - i));
+        many[i] = 7;
+    }
+    CHECK(pp_is_zero(well + 2, 1) && pp_is_zero(well, 0));
+}
+
 int main(void)
 {
+    test_quality();
+    test_baseband_refusals();
+    for (int rows = 1; rows <= PP_MAX_ROWS; rows += 1 + rows / 4) {
+        test_baseband(rows, 256, 64);
+        test_cfar(rows, 256);
+    }
+    test_baseband(3, 64, 1);
+    test_baseband(5, 512, 512);
+    test_cfar(2, 7);
+    for (size_t points = PP_FFT_MIN_POINTS; points <= PP_FFT_MAX_POINTS; points *= 2) {
+        test_fft(points);
+    }
+    test_fft_passes();
+    test_fft_refusals();
     test_phase();
     test_downconverter_refusals();
     test_downconverter_far_frames();
@@ -345,6 +630,10 @@ int main(void)
         }
     }
     test_tone();
+    for (int outputs = 1; outputs <= 3; outputs++) {
+        test_tone_cuts(outputs);
+    }
+    test_chirp();
     test_multipath();
     return 0;
 }

@@ -498,7 +498,7 @@ def test_a_recording_that_is_told_to_stop_is_whole_and_its_tone_fades(run, tmp_p
             yield block(number * 1920)
 
     audio = FakeAudio(forever(), outputs=1)
-    monkeypatch.setattr("appliance.cli.record.open_source", lambda *_, **__: Source(audio, (40_000.0,), live=False))
+    monkeypatch.setattr("appliance.cli.record.open_source", lambda *_, **__: Source(audio, (40_000.0,)))
     code, _, _ = run("record", "--config", config, tmp_path / "a.wav")
     assert code == 0
     assert soundfile.info(tmp_path / "a.wav").frames == pytest.approx(61 * 1920, abs=1920)

@@ -18,6 +18,10 @@ VIEWS = st.tuples(ARRAYS, st.sampled_from([lambda a: a, lambda a: a.T, lambda a:
 ANYTHING = st.one_of(
     VIEWS.map(lambda drawn: drawn[1](drawn[0])), st.none(), st.binary(max_size=40), st.lists(st.integers())
 )
+GATE = {"rate_hz": 192_000, "mics": 2, "centre_hz": 39_000.0, "period_frames": 192, "bin_samples": 1, "lead_samples": 0}
+
+
+CHIRP = {"rate_hz": 192_000, "start_hz": 34e3, "stop_hz": 43e3, "pulse_s": 0.005, "fade_s": 0.001}
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,8 @@ def cores():
         (_core.DownConverter(rate_hz=192_000, mics=2, carriers_hz=[40_000.0]), 2),
         (_core.ToneSynthesiser(rate_hz=192_000, outputs=2, max_amplitude=0.1, fade_s=0.1), 1),
         (_core.MultipathChannel(paths=2, mics=2, max_delay_frames=20), 4),
+        (_core.RangeGate(**GATE, bins=4, replica=np.ones(3, np.complex64)), 2),
+        (_core.ChirpSynthesiser(**CHIRP, outputs=2, max_amplitude=0.1), 1),
     )
 
 
@@ -35,6 +41,8 @@ def test_any_argument_is_taken_or_refused(cores, arguments):
     for core, count in cores:
         with contextlib.suppress(TypeError, ValueError):
             core.process_into(*arguments[:count])
+        with contextlib.suppress(TypeError, ValueError, AttributeError):
+            core.pulse_into(*arguments[:1])
 
 
 @settings(max_examples=150, deadline=None)
@@ -51,5 +59,29 @@ def test_any_specification_is_taken_or_refused(rate_hz, count, carriers_hz, numb
     with contextlib.suppress(*refusals):
         tone = _core.ToneSynthesiser(rate_hz=rate_hz, outputs=count, max_amplitude=number, fade_s=0.1)
         tone.play(carriers_hz, number)
+    for name in CHIRP:
+        with contextlib.suppress(*refusals):
+            chirp = _core.ChirpSynthesiser(**{**CHIRP, name: number}, outputs=count, max_amplitude=0.1)
+            chirp.begin(number)
+    with contextlib.suppress(*refusals):
+        chirp = _core.ChirpSynthesiser(**{**CHIRP, "rate_hz": rate_hz}, outputs=1, max_amplitude=number)
+        chirp.begin(number)
     with contextlib.suppress(*refusals):
         _core.MultipathChannel(paths=count, mics=count, max_delay_frames=count)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(sorted(GATE)),
+    value=st.integers() | st.integers(-5, 5_000) | st.floats(),
+    bins=st.integers() | st.integers(0, 4_100),
+    replica=ANYTHING | st.integers(0, 4_100).map(lambda samples: np.ones(samples, np.complex64)),
+    frames=st.lists(st.integers() | st.integers(0, 2**53), min_size=2, max_size=2),
+    offset_frames=st.floats(),
+)
+def test_any_range_gate_is_made_or_refused(name, value, bins, replica, frames, offset_frames):
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        gate = _core.RangeGate(**{**GATE, name: value}, bins=bins, replica=replica)
+        with contextlib.suppress(ValueError, OverflowError):
+            gate.reset(frames[0], offset_frames)
+        gate.output_pulses(frames[1])
