@@ -229,15 +229,15 @@ static void scatter(const pp_quad *levels, size_t bins, size_t lanes, float *pow
 {
     for (size_t bin = 0; bin < bins; bin += 4) {
         const pp_quad *const at = levels + ((bin + bins / 2) & (bins - 1));
-        const pp_quad ab_low = __builtin_shuffle(at[0], at[1], (int_quad){0, 4, 1, 5});
-        const pp_quad ab_high = __builtin_shuffle(at[0], at[1], (int_quad){2, 6, 3, 7});
-        const pp_quad cd_low = __builtin_shuffle(at[2], at[3], (int_quad){0, 4, 1, 5});
-        const pp_quad cd_high = __builtin_shuffle(at[2], at[3], (int_quad){2, 6, 3, 7});
+        const pp_quad ab_low = __builtin_shufflevector(at[0], at[1], 0, 4, 1, 5);
+        const pp_quad ab_high = __builtin_shufflevector(at[0], at[1], 2, 6, 3, 7);
+        const pp_quad cd_low = __builtin_shufflevector(at[2], at[3], 0, 4, 1, 5);
+        const pp_quad cd_high = __builtin_shufflevector(at[2], at[3], 2, 6, 3, 7);
         const pp_quad row[PP_MICS_PER_QUAD] = {
-            __builtin_shuffle(ab_low, cd_low, (int_quad){0, 1, 4, 5}),
-            __builtin_shuffle(ab_low, cd_low, (int_quad){2, 3, 6, 7}),
-            __builtin_shuffle(ab_high, cd_high, (int_quad){0, 1, 4, 5}),
-            __builtin_shuffle(ab_high, cd_high, (int_quad){2, 3, 6, 7}),
+            __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5),
+            __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+            __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
+            __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7),
         };
         for (size_t lane = 0; lane < lanes; lane++) {
             *(row_quad *)(power_dbfs + lane * bins + bin) = row[lane];
