@@ -14,6 +14,7 @@ from typing import Protocol
 from appliance import __version__
 from appliance.config.load import load_routines
 from appliance.config.schema import AudioConfig, Config
+from appliance.controls import Controls, state_directory
 from appliance.emission.player import EmissionPlayer
 from appliance.errors import ApplianceError, DeviceLost, PublishRejected, SourceError
 from appliance.events import DeviceLost as DeviceLostEvent
@@ -22,10 +23,11 @@ from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
-from appliance.loop import AudioLoop
+from appliance.loop import AudioLoop, Request
+from appliance.outputs.broker import broker_settings
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.mqtt import MqttOutput
-from appliance.outputs.password import read_password
+from appliance.outputs.payloads import SettingsState
 from appliance.outputs.publisher import EventPublisher
 from appliance.pipeline import Pipeline, Step
 from appliance.ports import Audio
@@ -37,7 +39,7 @@ from appliance.types import Emission, Tones
 
 _log = logging.getLogger(__name__)
 
-_DELIVER_S = 0.1
+_DELIVER_S = 0.2
 """Stream time between two deliveries without an event: routines' timers and health look at the clock this often."""
 
 _HEALTH_S = 60.0
@@ -172,6 +174,7 @@ def make_pipeline(config: Config, source: Source) -> Pipeline:
         emission=wanted_emission(config, source),
         hold_s=config.sensing.hold_s,
         false_alarms_per_day=config.sensing.false_alarms_per_day,
+        tweeter_distance_m=config.audio.tweeter_distance_m,
     )
 
 
@@ -202,8 +205,21 @@ class Service:
         self._observe = observe
         self._notifier = Notifier(os.environ)
         self._health = HealthMonitor(notifier=self._notifier, version=__version__, monotonic_s=time.monotonic)
+        self.restart_wanted = False
+        self._state_directory = state_directory(os.environ)
+        self._controls = Controls(
+            config,
+            directory=self._state_directory,
+            request=self._request,
+            tell=self._tell_settings,
+            restart=self._restart,
+        )
         self._output = self._make_output(config)
-        self._publisher = EventPublisher(self._output, clock.now, self._health) if self._output else None
+        self._publisher = (
+            EventPublisher(self._output, clock.now, self._health, config.mqtt.no_occupancy_since)
+            if self._output
+            else None
+        )
         self._engine = Engine(_routines(config))
         self._actions = ActionRunner(
             publish=self._publish, commands=config.routines.commands, on_error=self._routine_failed
@@ -222,16 +238,15 @@ class Service:
         if not mqtt.enabled:
             return None
         return MqttOutput(
-            host=mqtt.host,
-            port=mqtt.port,
+            settings=broker_settings(mqtt),
             node=config.node,
             base=mqtt.base_topic,
             discovery_prefix=mqtt.discovery_prefix,
             version=__version__,
-            user=mqtt.username,
-            password=read_password(mqtt.password_file) if mqtt.password_file else None,
+            memory=self._state_directory / "events.sqlite" if self._state_directory else None,
             clock=self._clock.now,
-            on_command=self._command,
+            no_occupancy_since=bool(mqtt.no_occupancy_since),
+            on_command=self._controls.command,
         )
 
     async def run(self, source: Source) -> None:
@@ -243,7 +258,7 @@ class Service:
         """
         try:
             self._source = source
-            self._pipeline = make_pipeline(self._config, source)
+            self._pipeline = make_pipeline(self._controls.applied(self._config), source)
             self._audio = AudioLoop(
                 audio=source.audio,
                 pipeline=self._pipeline,
@@ -261,6 +276,7 @@ class Service:
         if self._output and self._publisher:
             self._output.start()
             self._publisher.start()
+            self._controls.announce()
         try:
             async with asyncio.TaskGroup() as tasks:
                 beat = tasks.create_task(self._beat())
@@ -282,6 +298,7 @@ class Service:
                 raise
             raise known.exceptions[0] from None
         finally:
+            self._controls.close()
             if self._output:
                 await asyncio.to_thread(self._output.close)
 
@@ -319,6 +336,8 @@ class Service:
                 self._health.rested()
             else:
                 self._health.audio_processed(t_s)
+            if self._publisher:
+                self._publisher.advance(t_s)
             firings: list[Firing] = []
             for event in events:
                 self._log_faults(event)
@@ -379,21 +398,23 @@ class Service:
         events += self._pipeline.give_up(t_s=self._last_s, cause="device lost")
         self._deliveries.put_nowait((events, self._last_s))
 
-    def _command(self, name: str, value: float | bool) -> None:
-        """In the network thread: obey between two blocks."""
+    def _request(self, request: Request) -> None:
+        self._audio.request(request)
 
-        def obey(pipeline: Pipeline, t_s: float) -> list[Event]:
-            if name == "hold_s":
-                pipeline.presence.hold_s = float(value)
-                return []
-            return pipeline.switch_emission(on=bool(value), t_s=t_s, cause="command")
-
-        self._audio.request(obey)
+    def _restart(self) -> None:
+        """From any thread: end as if asked to, but as a service that begins anew."""
+        self.restart_wanted = True
+        _log.info("restarting")
+        self._audio.stop()
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool, qos: int) -> None:
         if self._output is None:
             raise PublishRejected("mqtt.enabled is false in the configuration")
         self._output.publish_raw(topic, payload, retain=retain, qos=qos)
+
+    def _tell_settings(self, state: SettingsState) -> None:
+        if self._output:
+            self._output.publish_state("settings", state)
 
     def _routine_failed(self, message: str) -> None:
         _log.error("%s", message)

@@ -129,7 +129,7 @@ class AudioLoop:
         self._audio.suspend()
         self.resting = True
         while not self._stopping.is_set() and not self._pipeline.emission.on:
-            self._deliver(Step(tuple(self._obey()), (), ()), self._now_s)
+            self._deliver(Step(tuple(self._obey())), self._now_s)
             if not self._pipeline.emission.on:
                 self._asked.wait()
         self.resting = False

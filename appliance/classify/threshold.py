@@ -98,10 +98,11 @@ class ThresholdDetector:
             looks_independent=independent(_LOOKS, lambda hops: spectrum.hop_correlation(hops * HOP_SAMPLES)),
         )
         self._hop_s = doppler.hop_s
-        self._set_threshold(false_alarms_per_day)
+        self.tune(false_alarms_per_day=false_alarms_per_day)
         self.reset()
 
-    def _set_threshold(self, false_alarms_per_day: float) -> None:
+    def tune(self, *, false_alarms_per_day: float) -> None:
+        """Judge from now on so that a stationary empty room is called moving so often; what is known of it stays."""
         tests = 2 * (len(self._looks_shape) + 1)
         chance = false_alarms_per_day * self._hop_s / (86_400.0 * tests)
         self.threshold = NormalDist().inv_cdf(1.0 - chance)

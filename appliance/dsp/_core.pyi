@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BAND_HZ: Final[int]
+BAND_STOP_HZ: Final[float]
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
 TONE_BLOCK_FRAMES: Final[int]
@@ -86,7 +87,6 @@ class MultipathChannel:
     def reset(self) -> None: ...
 
 @final
-<<<<<<< HEAD
 class RangeGate:
     # replica [samples] at 12 kHz
     def __init__(
@@ -107,7 +107,8 @@ class RangeGate:
     # samples [frames, mics] in, echoes [output_pulses(frames), mics, bins] out
     def process_into(self, samples: NDArray[np.int32], echoes: NDArray[np.complex64]) -> int: ...
     def reset(self, first_frame: int = 0, offset_frames: float = 0.0) -> None: ...
-=======
+
+@final
 class CarrierWatch:
     def __init__(self) -> None: ...
     # iq [carriers, mics, samples]; 0 steady, 1 unsteady, 2 missing
@@ -160,4 +161,3 @@ class CfarDetector:
 
 # samples [frames, mics]; (clipped, silent in the last tail_frames)
 def faults_of(samples: NDArray[np.int32], tail_frames: int, /) -> tuple[bool, bool]: ...
->>>>>>> loop

@@ -20,6 +20,11 @@ _BLIND_BINS = 10
 """Bins before the next pulse that are left out: its direct path is so strong that its side lobes reach into them."""
 
 
+def highest_centre_hz(rate_hz: int) -> float:
+    """The highest middle of a sweep whose band fits below half of `rate_hz`."""
+    return float(min(_core.HIGHEST_CHIRP_HZ, rate_hz / 2 - _core.BAND_STOP_HZ))
+
+
 class RangeGate:
     """Echoes by range for each microphone, one `RangeFrame` a pulse; the whole way from PCM is C.
 

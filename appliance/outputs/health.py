@@ -121,7 +121,8 @@ class HealthMonitor:
         deaf = (["device_lost"] if self._device_lost else []) + (
             ["no_audio"] if not self._resting and now_s - self._audio_at_s > _SILENT_S else []
         )
-        faults = (*self._faults, *deaf)
+        kept = ("storage_failed",) if counts.storage_failed else ()
+        faults = (*self._faults, *deaf, *kept)
         return HealthState(
             state=HealthLevel.FAILED if deaf else HealthLevel.DEGRADED if faults else HealthLevel.OK,
             faults=faults,

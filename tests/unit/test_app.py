@@ -363,7 +363,7 @@ def test_a_routines_time_runs_on_while_the_source_rests(tmp_path, caplog):
     def until_off():
         taken = read()
         if taken is not None and taken.first_frame == 7 * RATE_HZ:
-            service._command("emission", False)
+            service._controls.command("emission", False)
         return taken
 
     audio.read = until_off

@@ -164,3 +164,8 @@ def test_a_lost_device_is_a_failure_for_good(clock):
     health.observe(StreamHealth(1.0, (), 0, "fine"))
     assert health.state(AT, NONE).state == "failed"
     assert health.state(AT, NONE).faults == ("device_lost",)
+
+
+def test_a_disk_that_fails_degrades(clock):
+    state = monitor(clock, {}).state(AT, OutputCounts(0, 0, 0, 0, storage_failed=True))
+    assert (state.state, state.faults) == ("degraded", ("storage_failed",))

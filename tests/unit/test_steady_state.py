@@ -85,7 +85,7 @@ def test_the_running_service_has_imported_nothing_heavy(tmp_path):
     assert not imported & {"scipy", "soundfile", "soxr", "rich", "tflite_runtime", "ai_edge_litert", "pytest"}
 
 
-def test_the_event_loop_is_woken_ten_times_a_second_at_most():
+def test_the_event_loop_is_woken_five_times_a_second_at_most():
     # The audio thread sleeps once a block, in the card; each delivery wakes the event loop as well.
     seconds = 5
     woken = []
@@ -106,4 +106,4 @@ def test_the_event_loop_is_woken_ten_times_a_second_at_most():
     )
     asyncio.run(service.run(Source(FakeAudio(blocks, mics=4), (40_000.0,))))
     assert len(woken) == seconds * 100
-    assert sum(woken) <= seconds * 10 + 1
+    assert sum(woken) <= seconds * 5 + 1

@@ -8,15 +8,11 @@
 
 static int module_exec(PyObject *module)
 {
-<<<<<<< HEAD
-    PyType_Spec *const types[] = {&pp_downconverter_type, &pp_tone_type, &pp_chirp_type, &pp_multipath_type,
-                                  &pp_range_gate_type};
-=======
     PyType_Spec *const types[] = {
         &pp_downconverter_type, &pp_tone_type,    &pp_chirp_type,   &pp_multipath_type,
         &pp_carrier_watch_type, &pp_clutter_type, &pp_doppler_type, &pp_cfar_type,
+        &pp_range_gate_type,
     };
->>>>>>> loop
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         PyObject *const type = PyType_FromModuleAndSpec(module, types[t], NULL);
         if (type == NULL || PyModule_AddType(module, (PyTypeObject *)type) != 0) {
@@ -38,6 +34,7 @@ static int module_exec(PyObject *module)
         {"HIGHEST_CHIRP_HZ", PP_HIGHEST_CHIRP_HZ},     {"MIN_SWEEP_HZ", PP_MIN_SWEEP_HZ},
         {"MIN_PULSE_S", PP_MIN_PULSE_S},               {"MAX_PULSE_S", PP_MAX_PULSE_S},
         {"MIN_PULSE_FADE_S", PP_MIN_PULSE_FADE_S},     {"MAX_PULSE_FADE_S", PP_MAX_PULSE_FADE_S},
+        {"BAND_STOP_HZ", PP_BAND_STOP_HZ},
     };
     for (size_t f = 0; f < sizeof floats / sizeof floats[0]; f++) {
         PyObject *const value = PyFloat_FromDouble(floats[f].value);

@@ -66,9 +66,7 @@ extern PyType_Spec pp_downconverter_type;
 extern PyType_Spec pp_tone_type;
 extern PyType_Spec pp_chirp_type;
 extern PyType_Spec pp_multipath_type;
-<<<<<<< HEAD
 extern PyType_Spec pp_range_gate_type;
-=======
 extern PyType_Spec pp_carrier_watch_type;
 extern PyType_Spec pp_clutter_type;
 extern PyType_Spec pp_doppler_type;
@@ -76,6 +74,5 @@ extern PyType_Spec pp_cfar_type;
 
 /* Functions of the module. */
 extern PyMethodDef pp_quality_methods[];
->>>>>>> loop
 
 #endif

@@ -96,7 +96,7 @@ pp_doppler *pp_doppler_create(const pp_doppler_spec *spec, char *reason)
     };
     bool ok = doppler->window != NULL && doppler->lines != NULL && doppler->fft != NULL;
     for (size_t q = 0; q < doppler->quads; q++) {
-        ok &= pp_delay_line_create(&doppler->samples[q], 2, 0, LINE_WINDOWS * window_samples);
+        ok &= pp_delay_line_create(&doppler->samples[q], PP_COMPLEX_FLOATS, 0, LINE_WINDOWS * window_samples);
     }
     if (!ok) {
         pp_doppler_destroy(doppler);
@@ -229,15 +229,15 @@ static void scatter(const pp_quad *levels, size_t bins, size_t lanes, float *pow
 {
     for (size_t bin = 0; bin < bins; bin += 4) {
         const pp_quad *const at = levels + ((bin + bins / 2) & (bins - 1));
-        const pp_quad ab_low = __builtin_shuffle(at[0], at[1], (int_quad){0, 4, 1, 5});
-        const pp_quad ab_high = __builtin_shuffle(at[0], at[1], (int_quad){2, 6, 3, 7});
-        const pp_quad cd_low = __builtin_shuffle(at[2], at[3], (int_quad){0, 4, 1, 5});
-        const pp_quad cd_high = __builtin_shuffle(at[2], at[3], (int_quad){2, 6, 3, 7});
+        const pp_quad ab_low = __builtin_shufflevector(at[0], at[1], 0, 4, 1, 5);
+        const pp_quad ab_high = __builtin_shufflevector(at[0], at[1], 2, 6, 3, 7);
+        const pp_quad cd_low = __builtin_shufflevector(at[2], at[3], 0, 4, 1, 5);
+        const pp_quad cd_high = __builtin_shufflevector(at[2], at[3], 2, 6, 3, 7);
         const pp_quad row[PP_MICS_PER_QUAD] = {
-            __builtin_shuffle(ab_low, cd_low, (int_quad){0, 1, 4, 5}),
-            __builtin_shuffle(ab_low, cd_low, (int_quad){2, 3, 6, 7}),
-            __builtin_shuffle(ab_high, cd_high, (int_quad){0, 1, 4, 5}),
-            __builtin_shuffle(ab_high, cd_high, (int_quad){2, 3, 6, 7}),
+            __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5),
+            __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+            __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
+            __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7),
         };
         for (size_t lane = 0; lane < lanes; lane++) {
             *(row_quad *)(power_dbfs + lane * bins + bin) = row[lane];
@@ -288,7 +288,8 @@ static void transform(pp_doppler *doppler, float *power_dbfs)
 {
     const size_t bins = doppler->window_samples;
     for (size_t q = 0; q < doppler->quads; q++) {
-        doppler->weigh(pp_delay_line_oldest(&doppler->samples[q]), doppler->window, bins, doppler->lines);
+        const pp_quad *const samples = (const pp_quad *)pp_delay_line_oldest(&doppler->samples[q]);
+        doppler->weigh(samples, doppler->window, bins, doppler->lines);
         pp_fft_execute(doppler->fft, doppler->lines);
         doppler->measure(doppler->lines, bins);
         const size_t row = q * PP_MICS_PER_QUAD;
@@ -307,7 +308,7 @@ size_t pp_doppler_execute(pp_doppler *doppler, const float *iq, size_t samples, 
             const size_t row = q * PP_MICS_PER_QUAD;
             const size_t lanes = doppler->rows - row < PP_MICS_PER_QUAD ? doppler->rows - row : PP_MICS_PER_QUAD;
             gather(iq + (row * samples + done) * 2, samples * 2, lanes, taken,
-                   pp_delay_line_append(&doppler->samples[q], taken));
+                   (pp_quad *)pp_delay_line_append(&doppler->samples[q], taken));
         }
         done += taken;
         if (taken == wanted) {

@@ -300,15 +300,16 @@ static void convert_groups(pp_downconverter *converter, const int32_t *pcm, size
     const size_t outputs = groups * PP_STAGE_1_OUTPUTS;
     float out[PP_CHUNK_GROUPS * 2 * PP_MAX_MICS];
     const size_t decimation = converter->plan->decimation;
+    const size_t lanes = converter->lanes;
     converter->stages->convert(pcm, outputs, decimation, converter->mics, converter->rows[0]);
     mix(converter, outputs);
-    converter->stages->keep(converter->rows[0], outputs, decimation, converter->lanes);
+    converter->stages->keep(converter->rows[0], outputs, decimation, lanes);
     for (size_t c = 0; c < converter->carriers; c++) {
         filter(converter, &converter->carrier[c], groups, out);
         for (size_t m = 0; m < converter->mics; m++) {
             float *const row = iq + 2 * ((c * converter->mics + m) * samples + first);
             for (size_t g = 0; g < groups; g++) {
-                memcpy(row + 2 * g, out + 2 * (g * converter->lanes + m), 2 * sizeof(float));
+                memcpy(row + 2 * g, out + 2 * (g * lanes + m), 2 * sizeof(float));
             }
         }
     }

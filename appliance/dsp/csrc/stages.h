@@ -22,7 +22,7 @@
 #define PP_STAGE_3_DECIMATION 2
 
 /* Groups in one go: few enough for the first-level cache of a small processor, enough to spread the overhead. */
-#define PP_CHUNK_GROUPS 8
+#define PP_CHUNK_GROUPS 12
 #define PP_CHUNK_OUTPUTS (PP_CHUNK_GROUPS * PP_STAGE_1_OUTPUTS)
 
 /* Floats of the widest vector. The mixer works in whole ones and so writes up to 7 floats that do not count. */
@@ -98,7 +98,7 @@ typedef struct {
     void (*mix_by_16)(const float *rows, size_t floats, size_t lanes, const pp_mix_part *parts, size_t carriers);
 
     /* Stage 2: [entries][lanes] real and imaginary parts, from PP_STAGE_2_WINDOW entries before the end of the first
-     * output's window -> [outputs][lanes] complex. `taps` [PP_STAGE_2_WINDOW], each repeated over the lanes. */
+     * output's window -> [outputs][lanes] complex, whole groups. `taps` [PP_STAGE_2_WINDOW], repeated over the lanes. */
     void (*decimate_stage_2)(const float *re, const float *im, size_t outputs, size_t lanes, const float *taps,
                              float *out);
 

@@ -1,4 +1,4 @@
-/* AVX2 and FMA: eight floats to a vector. Everything is written out by hand where gcc 12 would leave a sum in memory. */
+/* AVX2 and FMA: eight floats to a vector. Sums are written out by hand where gcc 12 would leave them in memory. */
 
 #include "stages.h"
 
@@ -52,12 +52,11 @@ ALWAYS_INLINE void convert_1(const int32_t *pcm, size_t outputs, size_t decimati
 ALWAYS_INLINE void convert_2(const int32_t *pcm, size_t outputs, size_t decimation, float *rows)
 {
     for (size_t n = 0; n < outputs; n++) {
-#pragma GCC unroll 4
-        for (size_t r = 0; r < decimation; r += 4) {
-            const __m256 frames = pcm_8(pcm + (n * decimation + r) * 2);
+        float *row = rows + n * 2;
+        for (size_t r = 0; r < decimation; r += 4, pcm += 8, row += 4 * PP_PHASE_FLOATS) {
+            const __m256 frames = pcm_8(pcm);
             const __m128 low = _mm256_castps256_ps128(frames);
             const __m128 high = _mm256_extractf128_ps(frames, 1);
-            float *const row = rows + r * PP_PHASE_FLOATS + n * 2;
             _mm_storel_pi((__m64 *)row, low);
             _mm_storeh_pi((__m64 *)(row + PP_PHASE_FLOATS), low);
             _mm_storel_pi((__m64 *)(row + 2 * PP_PHASE_FLOATS), high);
@@ -66,13 +65,15 @@ ALWAYS_INLINE void convert_2(const int32_t *pcm, size_t outputs, size_t decimati
     }
 }
 
+/* Two outputs in one go: a group has an even number of them. */
 ALWAYS_INLINE void convert_4(const int32_t *pcm, size_t outputs, size_t decimation, float *rows)
 {
-    for (size_t n = 0; n < outputs; n++) {
+    for (size_t n = 0; n < outputs; n += 2, pcm += 2 * 4 * decimation, rows += 2 * 4) {
 #pragma GCC unroll 8
         for (size_t r = 0; r < decimation; r += 2) {
-            float *const row = rows + r * PP_PHASE_FLOATS + n * 4;
-            _mm256_storeu2_m128(row + PP_PHASE_FLOATS, row, pcm_8(pcm + (n * decimation + r) * 4));
+            float *const row = rows + r * PP_PHASE_FLOATS;
+            _mm256_storeu2_m128(row + PP_PHASE_FLOATS, row, pcm_8(pcm + r * 4));
+            _mm256_storeu2_m128(row + PP_PHASE_FLOATS + 4, row + 4, pcm_8(pcm + (decimation + r) * 4));
         }
     }
 }
@@ -156,7 +157,7 @@ ALWAYS_INLINE void turn(const pp_mix_part *part, size_t i, __m256 re, __m256 im)
 
 /* Sums and differences are made once for all carriers; every further one adds two multiplications to a pair of taps.
  * `at`: this output's entry of the first row and those one and two entries later. */
-#define PLACE(k) (at[(first + (k)) / decimation] + (first + (k)) % decimation * PP_PHASE_FLOATS)
+#define PLACE(k) (at[(first + (k)) / decimation] + i + (first + (k)) % decimation * PP_PHASE_FLOATS)
 #define SAMPLE(k) _mm256_loadu_ps(PLACE(k))
 /* The same value, by a load that gcc does not repeat for each use. */
 #define KEPT_SAMPLE(k) _mm256_castsi256_ps(_mm256_lddqu_si256((const __m256i *)PLACE(k)))
@@ -209,12 +210,9 @@ ALWAYS_INLINE void mix_carriers(const float *rows, size_t floats, size_t lanes, 
     for (size_t c = 0; c < carriers; c++) {
         part[c] = parts[c];
     }
-    const float *at[3] = {rows, rows + lanes, rows + 2 * lanes};
+    const float *const at[3] = {rows, rows + lanes, rows + 2 * lanes};
     for (size_t i = 0; i < floats; i += PP_VECTOR) {
         mix_vector(at, part, i, carriers, decimation, taps);
-        at[0] += PP_VECTOR;
-        at[1] += PP_VECTOR;
-        at[2] += PP_VECTOR;
     }
 }
 
@@ -278,41 +276,48 @@ ALWAYS_INLINE void store_interleaved(__m256 a, __m256 b, size_t lanes, float *ou
     }
 }
 
-/* One output of stage 2 or 3 is a function of its own, since inlined into its loop the compiler carries taps and entries
- * over from one output to the next, through the stack. */
-#define ONE_OUTPUT static __attribute__((noinline)) AVX2 void
+/* What one group gives in stage 2 or 3 is a function of its own, since inlined into its loop the compiler carries taps
+ * and entries over from one group to the next, through the stack. */
+#define ONE_GROUP static __attribute__((noinline)) AVX2 void
 
+/* Both outputs of a group, which share the loads of their taps. */
 ALWAYS_INLINE void weigh_parts(const float *re, const float *im, size_t lanes, const float *taps, float *out)
 {
     /* One or two microphones need the whole window to fill their vectors; more leave out its zeros. */
     const size_t begin = lanes <= 2 ? 0 : (PP_STAGE_2_WINDOW - PP_STAGE_2_TAPS) * lanes;
-    __m256 sum_re = _mm256_setzero_ps();
-    __m256 sum_im = _mm256_setzero_ps();
+    const size_t step = PP_STAGE_2_DECIMATION * lanes;
+    __m256 re_a = _mm256_setzero_ps();
+    __m256 im_a = _mm256_setzero_ps();
+    __m256 re_b = _mm256_setzero_ps();
+    __m256 im_b = _mm256_setzero_ps();
 #pragma GCC unroll 64
     for (size_t i = begin; i < PP_STAGE_2_WINDOW * lanes; i += PP_VECTOR) {
         const __m256 tap = _mm256_load_ps(taps + i);
-        sum_re = _mm256_fmadd_ps(tap, _mm256_loadu_ps(re + i), sum_re);
-        sum_im = _mm256_fmadd_ps(tap, _mm256_loadu_ps(im + i), sum_im);
+        re_a = _mm256_fmadd_ps(tap, _mm256_loadu_ps(re + i), re_a);
+        im_a = _mm256_fmadd_ps(tap, _mm256_loadu_ps(im + i), im_a);
+        re_b = _mm256_fmadd_ps(tap, _mm256_loadu_ps(re + step + i), re_b);
+        im_b = _mm256_fmadd_ps(tap, _mm256_loadu_ps(im + step + i), im_b);
     }
-    store_interleaved(sum_re, sum_im, lanes, out);
+    store_interleaved(re_a, im_a, lanes, out);
+    store_interleaved(re_b, im_b, lanes, out + 2 * lanes);
 }
 
-ONE_OUTPUT weigh_parts_1(const float *re, const float *im, const float *taps, float *out)
+ONE_GROUP weigh_parts_1(const float *re, const float *im, const float *taps, float *out)
 {
     weigh_parts(re, im, 1, taps, out);
 }
 
-ONE_OUTPUT weigh_parts_2(const float *re, const float *im, const float *taps, float *out)
+ONE_GROUP weigh_parts_2(const float *re, const float *im, const float *taps, float *out)
 {
     weigh_parts(re, im, 2, taps, out);
 }
 
-ONE_OUTPUT weigh_parts_4(const float *re, const float *im, const float *taps, float *out)
+ONE_GROUP weigh_parts_4(const float *re, const float *im, const float *taps, float *out)
 {
     weigh_parts(re, im, 4, taps, out);
 }
 
-ONE_OUTPUT weigh_parts_8(const float *re, const float *im, const float *taps, float *out)
+ONE_GROUP weigh_parts_8(const float *re, const float *im, const float *taps, float *out)
 {
     weigh_parts(re, im, 8, taps, out);
 }
@@ -324,7 +329,7 @@ static AVX2 void decimate_stage_2(const float *re, const float *im, size_t outpu
                                                                                  : lanes == 2 ? weigh_parts_2
                                                                                  : lanes == 4 ? weigh_parts_4
                                                                                               : weigh_parts_8;
-    for (size_t n = 0; n < outputs; n++) {
+    for (size_t n = 0; n < outputs; n += PP_STAGE_2_OUTPUTS) {
         const size_t oldest = n * PP_STAGE_2_DECIMATION * lanes;
         output(re + oldest, im + oldest, taps, out + 2 * n * lanes);
     }
@@ -346,13 +351,13 @@ ALWAYS_INLINE __m128 weigh(const float *in, const float *taps, size_t floats)
     return halves(_mm256_add_ps(even, odd));
 }
 
-ONE_OUTPUT weigh_1(const float *in, const float *taps, float *out)
+ONE_GROUP weigh_1(const float *in, const float *taps, float *out)
 {
     const __m128 sum = weigh(in, taps, PP_STAGE_3_TAPS * 2);
     _mm_storel_pi((__m64 *)out, _mm_add_ps(sum, _mm_movehl_ps(sum, sum)));
 }
 
-ONE_OUTPUT weigh_2(const float *in, const float *taps, float *out)
+ONE_GROUP weigh_2(const float *in, const float *taps, float *out)
 {
     _mm_storeu_ps(out, weigh(in, taps, PP_STAGE_3_TAPS * 4));
 }
@@ -373,12 +378,12 @@ ALWAYS_INLINE void weigh_folded(const float *in, const float *taps, size_t width
     _mm256_storeu_ps(out, _mm256_add_ps(even, odd));
 }
 
-ONE_OUTPUT weigh_4(const float *in, const float *taps, float *out)
+ONE_GROUP weigh_4(const float *in, const float *taps, float *out)
 {
     weigh_folded(in, taps, 8, out);
 }
 
-ONE_OUTPUT weigh_8(const float *in, const float *taps, float *out)
+ONE_GROUP weigh_8(const float *in, const float *taps, float *out)
 {
     weigh_folded(in, taps, 16, out);
     weigh_folded(in + PP_VECTOR, taps, 16, out + PP_VECTOR);

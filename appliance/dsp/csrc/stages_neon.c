@@ -25,8 +25,8 @@
      : (k) % QUAD == 2 ? vfmsq_laneq_f32(sum, value, (taps)[(k) / QUAD], 2) \
                        : vfmsq_laneq_f32(sum, value, (taps)[(k) / QUAD], 3))
 
-/* What is inlined into a loop over outputs gets each element of its taps spread over a register of its own, which are too
- * few. So one or two outputs are a function, which loads its taps anew. */
+/* What is inlined into a loop over outputs gets each element of its taps spread over a register of its own, and there are
+ * too few. So one or two outputs are a function, which loads its taps anew. */
 #define ONE_OUTPUT static __attribute__((noinline)) void
 
 /* Taps that a table repeats, side by side and with zeros up to a whole vector. */
@@ -65,6 +65,16 @@ ALWAYS_INLINE float32x4_t pcm_4(const int32_t *pcm)
     return vcvtq_f32_s32(vld1q_s32(pcm));
 }
 
+ALWAYS_INLINE float32x4_t low_halves(float32x4_t a, float32x4_t b)
+{
+    return vreinterpretq_f32_f64(vtrn1q_f64(vreinterpretq_f64_f32(a), vreinterpretq_f64_f32(b)));
+}
+
+ALWAYS_INLINE float32x4_t high_halves(float32x4_t a, float32x4_t b)
+{
+    return vreinterpretq_f32_f64(vtrn2q_f64(vreinterpretq_f64_f32(a), vreinterpretq_f64_f32(b)));
+}
+
 /* One microphone: four rows of four outputs in one go, transposed. */
 ALWAYS_INLINE void convert_1(const int32_t *pcm, size_t outputs, size_t decimation, float *rows)
 {
@@ -75,10 +85,10 @@ ALWAYS_INLINE void convert_1(const int32_t *pcm, size_t outputs, size_t decimati
             float *const row = rows + r * PP_PHASE_FLOATS + n;
             const float32x4x2_t ab = vtrnq_f32(pcm_4(at), pcm_4(at + decimation));
             const float32x4x2_t cd = vtrnq_f32(pcm_4(at + 2 * decimation), pcm_4(at + 3 * decimation));
-            vst1q_f32(row, vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0])));
-            vst1q_f32(row + PP_PHASE_FLOATS, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
-            vst1q_f32(row + 2 * PP_PHASE_FLOATS, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
-            vst1q_f32(row + 3 * PP_PHASE_FLOATS, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
+            vst1q_f32(row, low_halves(ab.val[0], cd.val[0]));
+            vst1q_f32(row + PP_PHASE_FLOATS, low_halves(ab.val[1], cd.val[1]));
+            vst1q_f32(row + 2 * PP_PHASE_FLOATS, high_halves(ab.val[0], cd.val[0]));
+            vst1q_f32(row + 3 * PP_PHASE_FLOATS, high_halves(ab.val[1], cd.val[1]));
         }
     }
     for (; n < outputs; n++) {
@@ -97,8 +107,8 @@ ALWAYS_INLINE void convert_2(const int32_t *pcm, size_t outputs, size_t decimati
             const float32x4_t a = pcm_4(pcm + (n * decimation + r) * 2);
             const float32x4_t b = pcm_4(pcm + ((n + 1) * decimation + r) * 2);
             float *const row = rows + r * PP_PHASE_FLOATS + n * 2;
-            vst1q_f32(row, vcombine_f32(vget_low_f32(a), vget_low_f32(b)));
-            vst1q_f32(row + PP_PHASE_FLOATS, vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
+            vst1q_f32(row, low_halves(a, b));
+            vst1q_f32(row + PP_PHASE_FLOATS, high_halves(a, b));
         }
     }
 }
@@ -110,8 +120,9 @@ ALWAYS_INLINE void convert_4(const int32_t *pcm, size_t frames, float *plane)
 {
     for (size_t n = 0; n < frames; n += 4) {
         const int32x4x4_t four = vld1q_s32_x4(pcm + n * QUAD);
-        vst1q_f32_x4(plane + n * QUAD, (float32x4x4_t){{vcvtq_f32_s32(four.val[0]), vcvtq_f32_s32(four.val[1]),
-                                                        vcvtq_f32_s32(four.val[2]), vcvtq_f32_s32(four.val[3])}});
+        const float32x4x4_t converted = {{vcvtq_f32_s32(four.val[0]), vcvtq_f32_s32(four.val[1]),
+                                          vcvtq_f32_s32(four.val[2]), vcvtq_f32_s32(four.val[3])}};
+        vst1q_f32_x4(plane + n * QUAD, converted);
     }
 }
 
@@ -119,9 +130,10 @@ ALWAYS_INLINE void convert_8(const int32_t *pcm, size_t frames, float *plane)
 {
     for (size_t n = 0; n < frames; n += 2) {
         const int32x4x4_t two = vld1q_s32_x4(pcm + n * 2 * QUAD);
-        vst1q_f32_x2(plane + n * QUAD, (float32x4x2_t){{vcvtq_f32_s32(two.val[0]), vcvtq_f32_s32(two.val[2])}});
-        vst1q_f32_x2(plane + PLANE_FLOATS + n * QUAD,
-                     (float32x4x2_t){{vcvtq_f32_s32(two.val[1]), vcvtq_f32_s32(two.val[3])}});
+        const float32x4x2_t first = {{vcvtq_f32_s32(two.val[0]), vcvtq_f32_s32(two.val[2])}};
+        const float32x4x2_t second = {{vcvtq_f32_s32(two.val[1]), vcvtq_f32_s32(two.val[3])}};
+        vst1q_f32_x2(plane + n * QUAD, first);
+        vst1q_f32_x2(plane + PLANE_FLOATS + n * QUAD, second);
     }
 }
 
@@ -239,8 +251,13 @@ ALWAYS_INLINE void mix_plane(const float *at, const mix_taps *taps, const pp_mix
     float32x4_t re1a = zero, im1a = zero, re1b = zero, im1b = zero;
 /* Sample `x` is tap k of output a or b of carrier c. */
 #define ADD_TAP(c, output, x, k)                                                                              \
-    re##c##output = ADD_BY_TAP(re##c##output, x, re_taps[c], (k) <= length / 2 ? (k) : length - 1 - (k)); \
-    if ((k) < length / 2) {                                                                                   \
+    if ((k) == 0) {                                                                                           \
+        re##c##output = vmulq_laneq_f32(x, re_taps[c][0], 0);                                                 \
+        im##c##output = vmulq_laneq_f32(x, im_taps[c][0], 0);                                                 \
+    } else {                                                                                                  \
+        re##c##output = ADD_BY_TAP(re##c##output, x, re_taps[c], (k) <= length / 2 ? (k) : length - 1 - (k)); \
+    }                                                                                                         \
+    if ((k) > 0 && (k) < length / 2) {                                                                        \
         im##c##output = ADD_BY_TAP(im##c##output, x, im_taps[c], k);                                          \
     } else if ((k) > length / 2) {                                                                            \
         im##c##output = SUBTRACT_BY_TAP(im##c##output, x, im_taps[c], length - 1 - (k));                      \
@@ -358,23 +375,32 @@ ALWAYS_INLINE void weigh_parts(const float *re, const float *im, size_t quads, c
 {
     float32x4_t taps[QUADS(PP_STAGE_2_WINDOW)];
     load_taps(gathered, PP_STAGE_2_WINDOW, taps);
-    float32x4x2_t sum[2] = {{{vdupq_n_f32(0), vdupq_n_f32(0)}}, {{vdupq_n_f32(0), vdupq_n_f32(0)}}};
+    float32x4_t re0 = vdupq_n_f32(0);
+    float32x4_t im0 = re0;
+    float32x4_t re1 = re0;
+    float32x4_t im1 = re0;
 #pragma GCC unroll 64
     for (size_t i = 0; i < PP_STAGE_2_WINDOW * quads; i += 4) {
         const float32x4x4_t x = vld1q_f32_x4(re + i * QUAD);
         const float32x4x4_t y = vld1q_f32_x4(im + i * QUAD);
-#define ADD(j)                                                                                                 \
-    sum[(i + j) % quads].val[0] = ADD_BY_TAP(sum[(i + j) % quads].val[0], x.val[j], taps, (i + j) / quads); \
-    sum[(i + j) % quads].val[1] = ADD_BY_TAP(sum[(i + j) % quads].val[1], y.val[j], taps, (i + j) / quads)
-        ADD(0);
-        ADD(1);
-        ADD(2);
-        ADD(3);
-#undef ADD
+        /* Even and odd entries, or the first and the last four microphones. */
+        re0 = ADD_BY_TAP(re0, x.val[0], taps, i / quads);
+        im0 = ADD_BY_TAP(im0, y.val[0], taps, i / quads);
+        re1 = ADD_BY_TAP(re1, x.val[1], taps, (i + 1) / quads);
+        im1 = ADD_BY_TAP(im1, y.val[1], taps, (i + 1) / quads);
+        re0 = ADD_BY_TAP(re0, x.val[2], taps, (i + 2) / quads);
+        im0 = ADD_BY_TAP(im0, y.val[2], taps, (i + 2) / quads);
+        re1 = ADD_BY_TAP(re1, x.val[3], taps, (i + 3) / quads);
+        im1 = ADD_BY_TAP(im1, y.val[3], taps, (i + 3) / quads);
     }
-    vst2q_f32(out, sum[0]);
-    if (quads > 1) {
-        vst2q_f32(out + 2 * QUAD, sum[1]);
+    if (quads == 1) {
+        const float32x4x2_t sum = {{vaddq_f32(re0, re1), vaddq_f32(im0, im1)}};
+        vst2q_f32(out, sum);
+    } else {
+        const float32x4x2_t first = {{re0, im0}};
+        const float32x4x2_t second = {{re1, im1}};
+        vst2q_f32(out, first);
+        vst2q_f32(out + 2 * QUAD, second);
     }
 }
 
@@ -388,55 +414,84 @@ ONE_OUTPUT weigh_parts_8(const float *re, const float *im, const float *taps, fl
     weigh_parts(re, im, 2, taps, out);
 }
 
+ONE_OUTPUT weigh_parts_1(const float *re, const float *im, const float *taps, float *out)
+{
+    const float32x4_t sum_re = weigh(re, taps, PP_STAGE_2_WINDOW);
+    const float32x4_t sum_im = weigh(im, taps, PP_STAGE_2_WINDOW);
+    const float32x4_t pairs = vpaddq_f32(sum_re, sum_im);
+    vst1_f32(out, vget_low_f32(vpaddq_f32(pairs, pairs)));
+}
+
+ONE_OUTPUT weigh_parts_2(const float *re, const float *im, const float *taps, float *out)
+{
+    const float32x4_t sum_re = weigh(re, taps, PP_STAGE_2_WINDOW * 2);
+    const float32x4_t sum_im = weigh(im, taps, PP_STAGE_2_WINDOW * 2);
+    vst1q_f32(out, vaddq_f32(vzip1q_f32(sum_re, sum_im), vzip2q_f32(sum_re, sum_im)));
+}
+
 static void decimate_stage_2(const float *re, const float *im, size_t outputs, size_t lanes, const float *taps,
                              float *out)
 {
-    float tap[PP_STAGE_2_WINDOW];
-    gather(taps, lanes, PP_STAGE_2_WINDOW, tap);
+    float gathered[PP_STAGE_2_WINDOW];
+    if (lanes >= QUAD) {
+        gather(taps, lanes, PP_STAGE_2_WINDOW, gathered);
+        taps = gathered;
+    }
+    void (*const output)(const float *, const float *, const float *, float *) = lanes == 1   ? weigh_parts_1
+                                                                                 : lanes == 2 ? weigh_parts_2
+                                                                                 : lanes == 4 ? weigh_parts_4
+                                                                                              : weigh_parts_8;
     for (size_t n = 0; n < outputs; n++) {
-        const float *const old_re = re + n * PP_STAGE_2_DECIMATION * lanes;
-        const float *const old_im = im + n * PP_STAGE_2_DECIMATION * lanes;
-        float *const to = out + 2 * n * lanes;
-        if (lanes == 1) {
-            const float32x4_t pairs =
-                vpaddq_f32(weigh(old_re, taps, PP_STAGE_2_WINDOW), weigh(old_im, taps, PP_STAGE_2_WINDOW));
-            vst1_f32(to, vget_low_f32(vpaddq_f32(pairs, pairs)));
-        } else if (lanes == 2) {
-            const float32x4_t sum_re = weigh(old_re, taps, PP_STAGE_2_WINDOW * 2);
-            const float32x4_t sum_im = weigh(old_im, taps, PP_STAGE_2_WINDOW * 2);
-            vst1q_f32(to, vaddq_f32(vzip1q_f32(sum_re, sum_im), vzip2q_f32(sum_re, sum_im)));
-        } else if (lanes == 4) {
-            weigh_parts_4(old_re, old_im, tap, to);
-        } else {
-            weigh_parts_8(old_re, old_im, tap, to);
-        }
+        const size_t oldest = n * PP_STAGE_2_DECIMATION * lanes;
+        output(re + oldest, im + oldest, taps, out + 2 * n * lanes);
     }
 }
 
-/* Entries of two or four vectors, four vectors in one go. */
+ONE_OUTPUT weigh_1(const float *in, const float *taps, float *out)
+{
+    const float32x4_t sum = weigh(in, taps, PP_STAGE_3_TAPS * 2);
+    vst1_f32(out, vadd_f32(vget_low_f32(sum), vget_high_f32(sum)));
+}
+
+/* From two microphones on entries are one, two or four vectors, and taps elements; four vectors in one go. */
 ALWAYS_INLINE void weigh_entries(const float *in, size_t quads, const float *gathered, float *out)
 {
     float32x4_t half[QUADS(PP_STAGE_3_TAPS / 2)];
     load_taps(gathered, PP_STAGE_3_TAPS / 2, half);
-    float32x4x4_t sum = {{vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)}};
+    float32x4_t sum0 = vdupq_n_f32(0);
+    float32x4_t sum1 = sum0;
+    float32x4_t sum2 = sum0;
+    float32x4_t sum3 = sum0;
 #pragma GCC unroll 128
     for (size_t i = 0; i < PP_STAGE_3_TAPS * quads; i += 4) {
         const float32x4x4_t x = vld1q_f32_x4(in + i * QUAD);
-        const size_t k = i / quads;
-        const size_t next = (i + 2) / quads;
-        const size_t tap = k < PP_STAGE_3_TAPS / 2 ? k : PP_STAGE_3_TAPS - 1 - k;
-        const size_t next_tap = next < PP_STAGE_3_TAPS / 2 ? next : PP_STAGE_3_TAPS - 1 - next;
-        sum.val[0] = ADD_BY_TAP(sum.val[0], x.val[0], half, tap);
-        sum.val[1] = ADD_BY_TAP(sum.val[1], x.val[1], half, tap);
-        sum.val[2] = ADD_BY_TAP(sum.val[2], x.val[2], half, next_tap);
-        sum.val[3] = ADD_BY_TAP(sum.val[3], x.val[3], half, next_tap);
+#define TAP(j) ((i + j) / quads < PP_STAGE_3_TAPS / 2 ? (i + j) / quads : PP_STAGE_3_TAPS - 1 - (i + j) / quads)
+        sum0 = ADD_BY_TAP(sum0, x.val[0], half, TAP(0));
+        sum1 = ADD_BY_TAP(sum1, x.val[1], half, TAP(1));
+        sum2 = ADD_BY_TAP(sum2, x.val[2], half, TAP(2));
+        sum3 = ADD_BY_TAP(sum3, x.val[3], half, TAP(3));
+#undef TAP
     }
+    if (quads == 4) {
+        vst1q_f32(out, sum0);
+        vst1q_f32(out + QUAD, sum1);
+        vst1q_f32(out + 2 * QUAD, sum2);
+        vst1q_f32(out + 3 * QUAD, sum3);
+        return;
+    }
+    const float32x4_t even = vaddq_f32(sum0, sum2);
+    const float32x4_t odd = vaddq_f32(sum1, sum3);
     if (quads == 2) {
-        vst1q_f32(out, vaddq_f32(sum.val[0], sum.val[2]));
-        vst1q_f32(out + QUAD, vaddq_f32(sum.val[1], sum.val[3]));
+        vst1q_f32(out, even);
+        vst1q_f32(out + QUAD, odd);
     } else {
-        vst1q_f32_x4(out, sum);
+        vst1q_f32(out, vaddq_f32(even, odd));
     }
+}
+
+ONE_OUTPUT weigh_2(const float *in, const float *half, float *out)
+{
+    weigh_entries(in, 1, half, out);
 }
 
 ONE_OUTPUT weigh_4(const float *in, const float *half, float *out)
@@ -451,20 +506,15 @@ ONE_OUTPUT weigh_8(const float *in, const float *half, float *out)
 
 static void decimate_stage_3(const float *in, size_t outputs, size_t lanes, const float *taps, float *out)
 {
-    const size_t width = 2 * lanes;
     float half[QUADS(PP_STAGE_3_TAPS / 2) * QUAD];
-    gather(taps, pp_stage_3_repeat(lanes), PP_STAGE_3_TAPS / 2, half);
-    for (size_t n = 0; n < outputs; n++, in += PP_STAGE_3_DECIMATION * width, out += width) {
-        if (lanes == 1) {
-            const float32x4_t sum = weigh(in, taps, PP_STAGE_3_TAPS * 2);
-            vst1_f32(out, vadd_f32(vget_low_f32(sum), vget_high_f32(sum)));
-        } else if (lanes == 2) {
-            vst1q_f32(out, weigh(in, taps, PP_STAGE_3_TAPS * 4));
-        } else if (lanes == 4) {
-            weigh_4(in, half, out);
-        } else {
-            weigh_8(in, half, out);
-        }
+    if (lanes > 1) {
+        gather(taps, pp_stage_3_repeat(lanes), PP_STAGE_3_TAPS / 2, half);
+        taps = half;
+    }
+    void (*const output)(const float *, const float *, float *) =
+        lanes == 1 ? weigh_1 : lanes == 2 ? weigh_2 : lanes == 4 ? weigh_4 : weigh_8;
+    for (size_t n = 0; n < outputs; n++) {
+        output(in + n * PP_STAGE_3_DECIMATION * 2 * lanes, taps, out + n * 2 * lanes);
     }
 }
 
