@@ -14,7 +14,6 @@ ROOT = pathlib.Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402
-
 from benchmarks.whole_loop import MICS, Listener  # noqa: E402
 
 QUIET, MOVING = "pipeline, nobody moving", "pipeline, somebody moving"

@@ -234,7 +234,7 @@ def count_part(folder, *, quick):
 
 def costs_part(report, counted):
     """A line for each C object, and one for the whole pipeline."""
-    here, aarch64, times = counted
+    here, _, times = counted
     report.heading("What each part costs")
     rows = []
     for case in CASES:
@@ -251,7 +251,7 @@ def costs_part(report, counted):
         taken_ms = min(listener.hear(4) for _ in range(5))
         count = f"{here[name] / 1e6:.2f} million instructions (x86-64)" if name in here else "instructions not counted"
         report.text(
-            f"The whole pipeline, Python included, 4 microphones, 1 carrier, {'somebody' if moving else 'nobody'} moving:"
+            f"The whole pipeline, Python included, 4 microphones, 1 carrier, {name.removeprefix('pipeline, ')}:"
             f" {taken_ms:.2f} ms of processor time and {count} for a second of audio."
         )
 

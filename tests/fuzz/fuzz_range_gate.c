@@ -35,7 +35,7 @@ static pp_range_gate *draw_gate(fuzz_input *input)
     const pp_range_gate_spec spec = {
         .rate_hz = rate_hz,
         .mics = fuzz_int(input, 0, PP_MAX_MICS + 1),
-        .centre_hz = fuzz_double(input, PP_MIN_CHIRP_HZ, 48000),
+        .centre_hz = fuzz_double(input, PP_MIN_EMITTED_HZ, 48000),
         .period_frames = fuzz_int(input, rate_hz / 1000 - 1, 5000),
         .bins = fuzz_int(input, 0, BINS_MAX),
         .bin_samples = fuzz_int(input, 0, 3),

@@ -39,7 +39,15 @@ def build_core(folder, *, optimise):
 def build(harness, core, folder):
     """The program of one harness."""
     program = folder / harness
-    command = [compiler(), *FLAGS, "-O1", f"-fsanitize=fuzzer,{SANITIZERS}", f"-I{CSRC}", str(HERE / f"{harness}.c"), *core]
+    command = [
+        compiler(),
+        *FLAGS,
+        "-O1",
+        f"-fsanitize=fuzzer,{SANITIZERS}",
+        f"-I{CSRC}",
+        str(HERE / f"{harness}.c"),
+        *core,
+    ]
     subprocess.run([*command, "-lm", "-o", str(program)], check=True)
     return program
 

@@ -28,9 +28,9 @@ static sensing *with_signal(const case_values *values)
         fprintf(stderr, "rows: wanted 1 to %d\n", PP_MAX_ROWS);
         return NULL;
     }
-    const float scale = strcmp(values->values[1], "denormal") == 0 ? 0x1p-160F : 0x1p-35F;
+    const float scale = strcmp(values->values[1], "denormal") == 0 ? 0x1p-128F : 0x1p-4F;
     for (size_t i = 0; i < sizeof state->iq / sizeof state->iq[0]; i++) {
-        state->iq[i] = scale * (float)(int32_t)((uint32_t)i * 2654435761U);
+        state->iq[i] = scale * (0x1p-31F * (float)(int32_t)((uint32_t)i * 2654435761U));
     }
     return state;
 }

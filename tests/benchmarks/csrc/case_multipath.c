@@ -19,7 +19,7 @@ typedef struct {
 static void *create(const case_values *values)
 {
     const pp_multipath_spec spec = {case_integer(values, 0), case_integer(values, 1), MAX_DELAY_FRAMES};
-    const float scale = strcmp(values->values[2], "denormal") == 0 ? 0x1p-140F : 0x1p-31F;
+    const float scale = strcmp(values->values[2], "denormal") == 0 ? 0x1p-128F : 1.0F;
     char reason[PP_REASON_BYTES];
     propagating *const state = case_memory(sizeof(propagating));
     state->channel = pp_multipath_create(&spec, reason);
@@ -37,7 +37,7 @@ static void *create(const case_values *values)
         state->gain[i] = 1;
     }
     for (size_t n = 0; n < BLOCK_FRAMES; n++) {
-        state->signal[n] = scale * (float)(int32_t)((uint32_t)n * 2654435761U);
+        state->signal[n] = scale * (0x1p-31F * (float)(int32_t)((uint32_t)n * 2654435761U));
     }
     return state;
 }
