@@ -37,6 +37,8 @@ from appliance.routines.template import Lookup, as_text, render_tree, shown
 MAX_CALLS = 100
 """Routines that one event may start through other routines; more is a fault of the file."""
 
+MAX_WORDS = 1000
+
 Way = tuple[int, ...]
 """To a list of actions within a routine: pairs of a `choose`'s place and its option's, -1 for the default."""
 
@@ -314,6 +316,9 @@ class Runs:
         run.rule.runs.remove(run)
 
     def _note(self, rule: Rule, outcome: Outcome, words: str, at: Instant) -> None:
+        if not words.isprintable():
+            # Topics and expressions of the file may hold line breaks; what is logged is one line.
+            words = shown(words, MAX_WORDS)
         self.outputs.append(Note(rule.routine.id, outcome, words, at))
 
 
