@@ -58,6 +58,7 @@ CONFIG_FAULTS = [
         "audio:\n  speaker_full_scale_db_spl: 131\n",
         "2:30: audio.speaker_full_scale_db_spl: must be a number from 60 to 130",
     ),
+    ("audio:\n  tweeter_distance_m: -1\n", "2:23: audio.tweeter_distance_m: must be a number from 0 to 1"),
     # emission and sensing
     ("emission:\n  on: yes\n", "2:7: emission.on: must be true or false"),
     ("emission:\n  carriers_hz: 40000\n", "2:16: emission.carriers_hz: must be a list"),
