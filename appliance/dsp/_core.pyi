@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
+PHASOR_MARGIN: Final[int]
 
 @final
 class DownConverter:
@@ -44,3 +45,11 @@ class MultipathChannel:
         out: NDArray[np.float32],
     ) -> None: ...
     def reset(self) -> None: ...
+
+@final
+class PhasorSum:
+    def __init__(self, *, mics: int, segment_samples: int) -> None: ...
+    # phase_turns, gain [segments + 1 + 2 * PHASOR_MARGIN, paths, mics]; adds to out [mics, segments * segment_samples]
+    def process_into(
+        self, phase_turns: NDArray[np.float64], gain: NDArray[np.float32], out: NDArray[np.complex64]
+    ) -> None: ...

@@ -10,6 +10,7 @@
 #include "downconvert.h"
 #include "multipath.h"
 #include "phase.h"
+#include "phasor_sum.h"
 #include "tone.h"
 
 #define CHECK(condition)                                                     \
@@ -209,6 +210,43 @@ static void test_multipath(void)
     pp_multipath_destroy(NULL);
 }
 
+static void test_phasor_sum(void)
+{
+    enum { SEGMENTS = 3, PATHS = 2, MICS = 8, SAMPLES = 7, POINTS = SEGMENTS + 1 + 2 * PP_PHASOR_MARGIN };
+    const pp_phasor_sum_spec spec = {MICS, SAMPLES};
+    char reason[PP_REASON_BYTES];
+    pp_phasor_sum *const sum = pp_phasor_sum_create(&spec, reason);
+    CHECK(sum != NULL);
+    double *const phases = exactly(POINTS * PATHS * MICS * sizeof(double));
+    float *const gain = exactly(POINTS * PATHS * MICS * sizeof(float));
+    float *const out = exactly(2 * MICS * SEGMENTS * SAMPLES * sizeof(float));
+    for (int wild = 0; wild < 2; wild++) {
+        for (size_t i = 0; i < POINTS * PATHS * MICS; i++) {
+            phases[i] = 0.25;
+            gain[i] = 0.5F;
+        }
+        if (wild) {
+            /* Nothing that is no number may lead out of memory. */
+            phases[5] = NAN;
+            phases[9] = INFINITY;
+            phases[20] = -1e300;
+            gain[30] = INFINITY;
+        }
+        memset(out, 0, 2 * MICS * SEGMENTS * SAMPLES * sizeof(float));
+        pp_phasor_sum_execute(sum, phases, gain, SEGMENTS, PATHS, out);
+        for (size_t i = 0; !wild && i < MICS * SEGMENTS * SAMPLES; i++) {
+            CHECK(fabsf(out[2 * i]) < 1e-5F && fabsf(out[2 * i + 1] - 1) < 1e-5F);
+        }
+    }
+    free(phases);
+    free(gain);
+    free(out);
+    pp_phasor_sum_destroy(sum);
+    pp_phasor_sum_destroy(NULL);
+    const pp_phasor_sum_spec wrong = {1, PP_MAX_SEGMENT_SAMPLES + 1};
+    CHECK(pp_phasor_sum_create(&wrong, reason) == NULL);
+}
+
 int main(void)
 {
     test_phase();
@@ -220,5 +258,6 @@ int main(void)
     }
     test_tone();
     test_multipath();
+    test_phasor_sum();
     return 0;
 }

@@ -26,6 +26,7 @@ def cores():
         (_core.DownConverter(rate_hz=192_000, mics=2, carriers_hz=[40_000.0]), 2),
         (_core.ToneSynthesiser(rate_hz=192_000, outputs=2, max_amplitude=0.1, fade_s=0.1), 1),
         (_core.MultipathChannel(paths=2, mics=2, max_delay_frames=20), 4),
+        (_core.PhasorSum(mics=2, segment_samples=3), 3),
     )
 
 
@@ -53,3 +54,5 @@ def test_any_specification_is_taken_or_refused(rate_hz, count, carriers_hz, numb
         tone.play(carriers_hz, number)
     with contextlib.suppress(*refusals):
         _core.MultipathChannel(paths=count, mics=count, max_delay_frames=count)
+    with contextlib.suppress(*refusals):
+        _core.PhasorSum(mics=count, segment_samples=count)

@@ -2,10 +2,11 @@
 
 #include "binding.h"
 #include "multipath.h"
+#include "phasor_sum.h"
 
 static int module_exec(PyObject *module)
 {
-    PyType_Spec *const types[] = {&pp_downconverter_type, &pp_tone_type, &pp_multipath_type};
+    PyType_Spec *const types[] = {&pp_downconverter_type, &pp_tone_type, &pp_multipath_type, &pp_phasor_sum_type};
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         PyObject *const type = PyType_FromModuleAndSpec(module, types[t], NULL);
         if (type == NULL || PyModule_AddType(module, (PyTypeObject *)type) != 0) {
@@ -14,7 +15,8 @@ static int module_exec(PyObject *module)
         }
         Py_DECREF(type);
     }
-    if (PyModule_AddIntConstant(module, "MIN_DELAY_FRAMES", PP_MIN_DELAY_FRAMES) != 0) {
+    if (PyModule_AddIntConstant(module, "MIN_DELAY_FRAMES", PP_MIN_DELAY_FRAMES) != 0 ||
+        PyModule_AddIntConstant(module, "PHASOR_MARGIN", PP_PHASOR_MARGIN) != 0) {
         return -1;
     }
     PyObject *const min_emitted_hz = PyFloat_FromDouble(PP_MIN_EMITTED_HZ);

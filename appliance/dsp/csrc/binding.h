@@ -55,5 +55,6 @@ void pp_unwrap(PyObject *self, void (*destroy)(void *));
 extern PyType_Spec pp_downconverter_type;
 extern PyType_Spec pp_tone_type;
 extern PyType_Spec pp_multipath_type;
+extern PyType_Spec pp_phasor_sum_type;
 
 #endif
