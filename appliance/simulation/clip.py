@@ -34,11 +34,15 @@ _PLAIN = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """`places` [frames, joints, 3] of `JOINTS` in m: x and y on the floor, z up, feet at about 0."""
+    """`places` [frames, joints, 3] of `JOINTS` in m: x and y on the floor, z up, feet at about 0.
+
+    With `wraps` the last frame is the first one again, but for the way covered.
+    """
 
     name: str
     rate_hz: float
     places: Array
+    wraps: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -85,6 +89,7 @@ def assemble(
     rate_hz: float,
     axes: tuple[int, int, int],
     line: int,
+    wraps: bool = False,
 ) -> Clip:
     """A clip of a file's own joints.
 
@@ -95,6 +100,7 @@ def assemble(
         rate_hz: frames a second.
         axes: which of the file's axes become x, y and z; a cyclic order, so that left stays left.
         line: the line on which joints are declared.
+        wraps: the file says that its motion repeats.
 
     Raises:
         SourceError: a joint is missing, or the body is no body.
@@ -117,7 +123,7 @@ def assemble(
     places = places * (REFERENCE_HEIGHT_M * _LIMBS_SHARE / height)
     places[..., 2] -= np.percentile(places[:, :, 2].min(axis=1), 5)
     places[..., :2] -= places[0, 0, :2]
-    return Clip(where.path.name.split(".")[0], rate_hz, places)
+    return Clip(where.path.name.split(".")[0], rate_hz, places, wraps)
 
 
 def _mended(places: Array, rate_hz: float, height: float) -> Array:

@@ -54,7 +54,8 @@ def parse_deepmimic(text: str, where: Where) -> Clip:
     if not 0.0005 <= frame_s <= 1.0:
         where.refuse(_line_of(text, 0), f"duration: wanted frames of 0.0005 to 1 s, found {frame_s:g}")
     aliases = {joint: (joint.replace("_", ""),) for joint in _places(values[:2])} | {"hips": ("root",)}
-    return assemble(where, _places(values), aliases, rate_hz=1.0 / frame_s, axes=(2, 0, 1), line=1)
+    wraps = found.get("Loop") == "wrap"
+    return assemble(where, _places(values), aliases, rate_hz=1.0 / frame_s, axes=(2, 0, 1), line=1, wraps=wraps)
 
 
 def _check(frame: object, number: int, text: str, where: Where) -> None:

@@ -12,7 +12,6 @@ Array = NDArray[np.float64]
 _FADE_S = 0.25
 _SMOOTH_S = 0.5
 _GRID_M = 0.01
-_ROUND_M = 0.35
 _MIN_LOOP_SHARE = 0.4
 
 
@@ -51,7 +50,7 @@ def cycle_of(clip: Clip, *, travels: bool, mirror: bool = False) -> Cycle:
     if mirror:
         swapped = [JOINTS.index(_other(joint)) for joint in JOINTS]
         places = places[:, swapped] * np.array([1.0, -1.0, 1.0])
-    return Cycle(_looped(places, clip.rate_hz), clip.rate_hz, speed_mps)
+    return Cycle(places[:-1] if clip.wraps else _looped(places, clip.rate_hz), clip.rate_hz, speed_mps)
 
 
 def _other(joint: str) -> str:
@@ -133,15 +132,15 @@ def interpolate(frames: Array, at: Array) -> Array:
 
 
 class Path:
-    """A way over the floor through some points (m), its corners rounded."""
+    """A way over the floor through some points (m), its corners rounded over about `round_m`."""
 
-    def __init__(self, points: tuple[tuple[float, float], ...]) -> None:
+    def __init__(self, points: tuple[tuple[float, float], ...], *, round_m: float = 0.35) -> None:
         corners = np.array(points, np.float64)
         legs_m = np.linalg.norm(np.diff(corners, axis=0), axis=1)
         along_m = np.concatenate([[0.0], np.cumsum(legs_m)])
         grid = np.linspace(0.0, along_m[-1], max(2, int(along_m[-1] / _GRID_M) + 1))
         way = np.stack([np.interp(grid, along_m, corners[:, axis]) for axis in range(2)], axis=1)
-        frames = round(_ROUND_M / _GRID_M)
+        frames = round(round_m / _GRID_M)
         for _ in range(2):
             way = _smooth(way, frames)
         way[0], way[-1] = corners[0], corners[-1]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from appliance.errors import SourceError
 from appliance.simulation.bodies import Person, Reach, Sit, StandUp, Stay, Walk
 from appliance.simulation.device import IDEAL, Unit
 from appliance.simulation.sounds import Sound
@@ -97,14 +96,3 @@ def walk(*, distance_m: float, start_s: float = 5.0, towards: bool = True, seed:
 
 
 SCENES: dict[str, Callable[[], Scene]] = {"empty": empty, "visit": visit}
-
-
-def scene_named(name: str) -> Scene:
-    """The built-in scene of that name.
-
-    Raises:
-        SourceError: there is none; the message lists those there are.
-    """
-    if name not in SCENES:
-        raise SourceError(f"room:{name}: no such scene; there are {', '.join(sorted(SCENES))}")
-    return SCENES[name]()
