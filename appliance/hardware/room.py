@@ -142,9 +142,8 @@ class VirtualRoom:
         frames = len(signal)
         points = max(2, round(frames / self.rate_hz * group.rate_hz * _CONTROLS_A_POINT) + 1)
         t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
-        ways = group.ways(t_s)
-        delay_frames = self._propagation.delay_s(ways, t_s) * self.rate_hz
-        channel.process_into(signal, delay_frames, self._propagation.gain(ways, played_hz), heard)
+        rays = group.rays(t_s, played_hz)
+        channel.process_into(signal, rays.delay_s * self.rate_hz, rays.gain, heard)
 
     def _answer(self, heard: NDArray[np.float32]) -> NDArray[np.float32]:
         """The tweeter's and microphones' responses over frequency."""

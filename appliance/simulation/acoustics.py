@@ -2,12 +2,13 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.physics import speed_of_sound_mps
+from appliance.physics import air_absorption_db_per_m, speed_of_sound_mps
+from appliance.simulation.device import Unit
 from appliance.simulation.scenes import Air, Scene
 
 TURBULENCE_REFERENCE_M = 4.0
@@ -26,16 +27,19 @@ _TAIL_SPREAD_S = 1e-4
 _TAIL_LEVEL = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """Paths at some instants: `length_m` and `gain` without the air's absorption, both [times, paths, mics].
+class Rays(NamedTuple):
+    """Paths at some instants: `delay_s` float64 and `gain` float32, both [times, paths, mics]."""
 
-    `slope_db_per_octave` [paths]: how the reflections on the way grow with frequency above 40 kHz.
-    """
+    delay_s: NDArray[np.float64]
+    gain: NDArray[np.float32]
 
-    length_m: NDArray[np.float64]
-    gain: NDArray[np.float64]
-    slope_db_per_octave: NDArray[np.float64]
+
+def absorption_per_m(air: Air, frequency_hz: float) -> float:
+    """What the scene's air takes of the pressure, nepers per metre."""
+    db_per_m = air_absorption_db_per_m(
+        frequency_hz, temperature_c=air.temperature_c, relative_humidity_percent=air.relative_humidity_percent
+    )
+    return db_per_m * math.log(10.0) / 20.0
 
 
 def images(point_m: NDArray[np.float64], size_m: tuple[float, float, float], order: int) -> list[tuple[NDArray[np.float64], int]]:
@@ -92,11 +96,11 @@ class MovingAir:
 
 
 class Atmosphere:
-    """Speed of sound over time, and the phase that currents add to a path."""
+    """What turns lengths into delays: the speed of sound over time, currents, and the unit's own delays and clock."""
 
-    def __init__(self, air: Air, seed: int) -> None:
+    def __init__(self, air: Air, unit: Unit, seed: int) -> None:
         random = np.random.default_rng([seed, 11])
-        self._air = air
+        self._air, self._unit = air, unit
         self._currents = MovingAir(corner_hz=air.turbulence_corner_hz, random=random)
         self._drift_phase = random.uniform(0.0, 2.0 * np.pi)
 
@@ -122,10 +126,15 @@ class Atmosphere:
         flat = (self._air.turbulence_rad * self._currents.at(t_s)).T @ mixtures.reshape(-1, mixtures.shape[2]).T
         return np.asarray(flat.reshape(shape))
 
-    def added_m(self, wander_rad: NDArray[np.float64], length_m: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The length that stands for that phase."""
+    def delay_per_m(self, t_s: NDArray[np.float64], mixtures: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Delay (s) for each metre of paths that meet some mixtures of currents, [times, paths, mics]."""
         wavelength_m = speed_of_sound_mps(self._air.temperature_c) / TURBULENCE_REFERENCE_HZ
-        return np.asarray(wander_rad * length_m * (wavelength_m / (2.0 * np.pi * TURBULENCE_REFERENCE_M)))
+        longer = self.wander_rad(t_s, mixtures) * (wavelength_m / (2.0 * np.pi * TURBULENCE_REFERENCE_M))
+        return np.asarray((1.0 + longer) / self.speed_mps(t_s)[:, None, None])
+
+    def offset_s(self, t_s: NDArray[np.float64], mics: int) -> NDArray[np.float64]:
+        """Delay (s) of the microphones themselves, and of clocks that drift apart, [times, mics]."""
+        return np.asarray(self._unit.mic_delay_s(mics) - (1e-6 * self._unit.clock_ppm * t_s)[:, None])
 
 
 class StillWays:
@@ -140,11 +149,10 @@ class StillWays:
         self, scene: Scene, atmosphere: Atmosphere, tweeter_m: NDArray[np.float64], mics_m: NDArray[np.float64]
     ) -> None:
         random = np.random.default_rng([scene.seed, 12])
-        self._atmosphere = atmosphere
+        self._atmosphere, self._air = atmosphere, scene.air
         mirrored = images(tweeter_m, scene.size_m, scene.wall_order)
         length_m = np.linalg.norm(np.array([image for image, _ in mirrored])[:, None] - mics_m, axis=2)
         reflection = np.array([10.0 ** (scene.wall_reflection_db * bounces / 20.0) for _, bounces in mirrored])
-        # a wall's paint and furniture: no image comes back quite as the formula says, nor at all microphones alike
         gain = reflection[:, None] / length_m
         leak_m = 0.5 * length_m[:1]
         leak = 10.0 ** (scene.unit.leakage_db / 20.0) / length_m[:1]
@@ -154,6 +162,8 @@ class StillWays:
         self.paths = len(self._gain)
         self._mixtures = MovingAir.mixtures(self.paths, len(mics_m), random)
         self._fading = MovingAir.mixtures(self.paths, len(mics_m), random)
+        nepers = _AMPLITUDE_DB_PER_RAD * math.log(10.0) / 20.0
+        self._fading_depth = nepers * self._length_m / TURBULENCE_REFERENCE_M
 
     @staticmethod
     def _tail(
@@ -167,10 +177,10 @@ class StillWays:
         gain = level * 10.0 ** (-3.0 * arrival_s / scene.t60_s) * random.choice([-1.0, 1.0], arrival_s.shape)
         return arrival_s * speed_of_sound_mps(scene.air.temperature_c), gain
 
-    def ways(self, t_s: NDArray[np.float64]) -> Ways:
-        """Lengths and gains at instants."""
-        wander = self._atmosphere.wander_rad(t_s, self._mixtures)
-        length_m = self._length_m + self._atmosphere.added_m(wander, self._length_m)
-        share = self._length_m / TURBULENCE_REFERENCE_M
-        fading_db = _AMPLITUDE_DB_PER_RAD * self._atmosphere.wander_rad(t_s, self._fading) * share
-        return Ways(length_m, self._gain * np.exp(fading_db * (math.log(10.0) / 20.0)), np.zeros(self.paths))
+    def rays(self, t_s: NDArray[np.float64], frequency_hz: float) -> Rays:
+        """Delays and gains at equally spaced instants."""
+        per_m = self._atmosphere.delay_per_m(t_s, self._mixtures)
+        delay_s = self._length_m * per_m + self._atmosphere.offset_s(t_s, self._length_m.shape[1])[:, None]
+        fading = self._atmosphere.wander_rad(t_s, self._fading) * self._fading_depth
+        gain = self._gain * np.exp(-absorption_per_m(self._air, frequency_hz) * self._length_m)
+        return Rays(delay_s, (gain * np.exp(fading)).astype(np.float32))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from appliance.dsp._core import PHASOR_MARGIN, PhasorSum
 from appliance.dsp.downconvert import DownConverter
+from appliance.simulation.acoustics import Rays
 from appliance.simulation.device import MIC_FULL_SCALE_DB_SPL
 from appliance.simulation.fir import Fir
 from appliance.simulation.propagation import Propagation
@@ -22,7 +23,7 @@ from appliance.simulation.heard import BurstsHeard
 from appliance.types import BasebandBlock, PcmBlock, Tones
 
 PCM_RATE_HZ = 192_000
-STEP_S = 1.0
+STEP_S = 2.0
 """What is rendered at once."""
 
 _FLAT_HZ = 850.0
@@ -36,6 +37,7 @@ _LEAD_FRAMES = 1_920
 """Half of the filter's length, and a little more."""
 
 _STILL_TAPS = 8
+_COLOUR_HZ, _COLOUR_STEP_HZ = 3_000.0, 20.0
 
 
 class _Channel(NamedTuple):
@@ -113,6 +115,15 @@ class BasebandRoom:
         on = amplitude if tones.on else 0.0
         # a sine is the imaginary part of what turns
         self._response = [-1j * on * scene.unit.response(mics, carrier_hz) for carrier_hz in tones.carriers_hz]
+        self._colours: list[_Colour] | None = None
+        if not scene.unit.is_flat:
+            self._colours = [_Colour(scene, mics, carrier_hz) for carrier_hz in tones.carriers_hz]
+        self._shape = (len(tones.carriers_hz), mics)
+        self._bands_hz = (
+            (self._group_frames, 0.0, _FLAT_HZ),
+            (_MEDIUM_FRAMES, _FLAT_HZ, _MEDIUM_HZ),
+            (_WHIRLING_FRAMES, _MEDIUM_HZ, math.inf),
+        )
         self._random = np.random.default_rng([scene.seed, 41])
         density = 10.0 ** ((scene.unit.noise_db_spl_per_hz - MIC_FULL_SCALE_DB_SPL) / 10.0)
         self._noise_rms = math.sqrt(density * PCM_RATE_HZ / _MEDIUM_FRAMES)
@@ -161,14 +172,10 @@ class BasebandRoom:
     def _render(self) -> NDArray[np.complex64]:
         """The next STEP_S."""
         first_frame = round(self._step * STEP_S * PCM_RATE_HZ)
-        still = self._still(first_frame)
-        moving, medium, whirling = self._moving(first_frame)
+        heard = self._still(first_frame) * np.float32(_channel().carrier_gain)
+        if self._propagation.moving:
+            heard += self._moving(first_frame)
         self._step += 1
-        heard = (still + moving) * np.float32(_channel().carrier_gain)
-        if medium is not None:
-            heard += _filtered(medium, _MEDIUM_FRAMES)
-        if whirling is not None:
-            heard += _filtered(whirling, _WHIRLING_FRAMES)
         heard *= np.array(self._response, np.complex64)[..., None]
         heard += self._noise_of_step()
         self._bursts.add_to(heard, first_frame)
@@ -185,52 +192,38 @@ class BasebandRoom:
         interval_frames = round(PCM_RATE_HZ / group.rate_hz)
         reach = _STILL_TAPS // 2
         t_s = self._instants(first_frame, interval_frames, reach - 1 + PHASOR_MARGIN, reach + 1 + PHASOR_MARGIN)
-        ways = group.ways(t_s)
-        delay_s = self._propagation.delay_s(ways, t_s)
         segments = len(t_s) - 1 - 2 * PHASOR_MARGIN
         phases = _interpolator(interval_frames // self._group_frames)
+        everything = np.ones(group.paths, np.uint8)
         out = []
         for carrier_hz in self.carriers_hz:
             points = np.zeros((self._mics, segments), np.complex64)
-            gain = self._propagation.gain(ways, carrier_hz)
-            PhasorSum(mics=self._mics, segment_samples=1).process_into(delay_s * -carrier_hz, gain, points)
-            windows = np.lib.stride_tricks.sliding_window_view(points, _STILL_TAPS, axis=1)[:, : -1]
+            rays = group.rays(t_s, carrier_hz)
+            core = PhasorSum(mics=self._mics, segment_samples=1)
+            core.process_into(rays.delay_s, -carrier_hz, rays.gain, everything, points)
+            windows = np.lib.stride_tricks.sliding_window_view(points, _STILL_TAPS, axis=1)[:, :-1]
             out.append((windows @ phases).reshape(self._mics, -1))
         return np.stack(out)
 
-    def _moving(
-        self, first_frame: int
-    ) -> tuple[NDArray[np.complex64], NDArray[np.complex64] | None, NDArray[np.complex64] | None]:
-        """What moves: slow paths as they are, and faster ones at their higher rates with the filter's lead."""
-        step_frames = round(STEP_S * PCM_RATE_HZ)
-        shape = (len(self.carriers_hz), self._mics)
-        slow = np.zeros((*shape, step_frames // self._group_frames), np.complex64)
-        faster: list[NDArray[np.complex64] | None] = [None, None]
+    def _moving(self, first_frame: int) -> NDArray[np.complex64]:
+        """What moves, [carriers, mics, samples]: slow paths as they are, faster ones at higher rates and filtered."""
+        bands = {spacing: _Band(self._shape, spacing) for spacing in (self._group_frames, _MEDIUM_FRAMES, _WHIRLING_FRAMES)}
         for group in self._propagation.moving:
             interval_frames = round(PCM_RATE_HZ / group.rate_hz)
             lead = -(-_LEAD_FRAMES // interval_frames)
             t_s = self._instants(first_frame, interval_frames, lead + PHASOR_MARGIN, lead + PHASOR_MARGIN)
-            ways = group.ways(t_s)
-            delay_s = self._propagation.delay_s(ways, t_s)
-            turning_hz = np.abs(np.diff(delay_s, axis=0)).max(axis=(0, 2)) * group.rate_hz * max(self.carriers_hz)
-            is_slow, is_whirling = turning_hz <= _FLAT_HZ, turning_hz > _MEDIUM_HZ
-            for c, carrier_hz in enumerate(self.carriers_hz):
-                phase, gain = delay_s * -carrier_hz, self._propagation.gain(ways, carrier_hz)
-                inner = slice(lead, len(t_s) - lead)
-                _sum(phase[inner], gain[inner], is_slow, interval_frames // self._group_frames, slow[c])
-                for rank, chosen in enumerate((~is_slow & ~is_whirling, is_whirling)):
-                    if not chosen.any():
-                        continue
-                    spacing = (_MEDIUM_FRAMES, _WHIRLING_FRAMES)[rank]
-                    whole = np.zeros(((self._mics), (step_frames + 2 * lead * interval_frames) // spacing), np.complex64)
-                    _sum(phase, gain, chosen, interval_frames // spacing, whole)
-                    skip = (lead * interval_frames - _LEAD_FRAMES) // spacing
-                    kept = whole[:, skip : skip + (step_frames + 2 * _LEAD_FRAMES) // spacing]
-                    into = faster[rank]
-                    if into is None:
-                        into = faster[rank] = np.zeros((*shape, kept.shape[1]), np.complex64)
-                    into[c] += kept
-        return slow, faster[0], faster[1]
+            for leg in group.legs(t_s):
+                for c, carrier_hz in enumerate(self.carriers_hz):
+                    rays = leg.rays(carrier_hz)
+                    turning_hz = np.diff(rays.delay_s[:, :, 0], axis=0) * (-carrier_hz * group.rate_hz)
+                    if self._colours is not None:
+                        self._colours[c].apply(rays.gain, turning_hz)
+                    fastest_hz = np.abs(turning_hz).max(axis=0)
+                    for spacing, low_hz, high_hz in self._bands_hz:
+                        chosen = (fastest_hz >= low_hz) & (fastest_hz < high_hz)
+                        if chosen.any():
+                            bands[spacing].add(rays, chosen, c, carrier_hz, interval_frames, lead)
+        return np.asarray(sum(band.heard() for band in bands.values()))
 
     def _white(self, samples: int) -> NDArray[np.complex64]:
         """White noise of the microphones at the medium rate, [carriers * mics, samples]."""
@@ -246,25 +239,56 @@ class BasebandRoom:
         return filtered.reshape(len(self.carriers_hz), self._mics, -1)
 
 
-def _sum(
-    phase: NDArray[np.float64],
-    gain: NDArray[np.float32],
-    chosen: NDArray[np.bool_],
-    segment_samples: int,
-    out: NDArray[np.complex64],
-) -> None:
-    if chosen.all():
-        phase, gain = np.ascontiguousarray(phase), np.ascontiguousarray(gain)
-    else:
-        phase, gain = np.ascontiguousarray(phase[:, chosen]), np.ascontiguousarray(gain[:, chosen])
-    PhasorSum(mics=out.shape[0], segment_samples=segment_samples).process_into(phase, gain, out)
+class _Band:
+    """Paths of similar speed, summed at one rate: samples `spacing` frames apart, with the filter's lead if they need it."""
+
+    def __init__(self, shape: tuple[int, int], spacing: int) -> None:
+        self._shape, self._spacing = shape, spacing
+        self._is_filtered = spacing < _channel().decimation
+        self._samples: NDArray[np.complex64] | None = None
+
+    def add(
+        self, rays: Rays, chosen: NDArray[np.bool_], carrier: int, carrier_hz: float, interval_frames: int, lead: int
+    ) -> None:
+        """Add the chosen paths of a leg, whose points are `interval_frames` apart and begin `lead` of them early."""
+        inner = slice(None) if self._is_filtered else slice(lead, len(rays.gain) - lead)
+        segments = len(rays.gain[inner]) - 1 - 2 * PHASOR_MARGIN
+        per_segment = interval_frames // self._spacing
+        summed = np.zeros((self._shape[1], segments * per_segment), np.complex64)
+        core = PhasorSum(mics=self._shape[1], segment_samples=per_segment)
+        core.process_into(rays.delay_s[inner], -carrier_hz, rays.gain[inner], chosen.view(np.uint8), summed)
+        if self._is_filtered:
+            skip = (lead * interval_frames - _LEAD_FRAMES) // self._spacing
+            wanted = (round(STEP_S * PCM_RATE_HZ) + 2 * _LEAD_FRAMES) // self._spacing
+            summed = summed[:, skip : skip + wanted]
+        if self._samples is None:
+            self._samples = np.zeros((self._shape[0], *summed.shape), np.complex64)
+        self._samples[carrier] += summed
+
+    def heard(self) -> NDArray[np.complex64] | float:
+        """At the baseband's rate; nothing if nothing was added."""
+        if self._samples is None:
+            return 0.0
+        if not self._is_filtered:
+            return self._samples * np.float32(_channel().carrier_gain)
+        flat = self._samples.reshape(-1, self._samples.shape[2])
+        return _filter(self._spacing).process_complex(flat).reshape(*self._shape, -1)
 
 
-def _filtered(samples: NDArray[np.complex64], spacing_frames: int) -> NDArray[np.complex64]:
-    """[carriers, mics, samples with lead] to the baseband's rate."""
-    carriers, mics = samples.shape[:2]
-    filtered = _filter(spacing_frames).process_complex(samples.reshape(carriers * mics, -1))
-    return filtered.reshape(carriers, mics, -1)
+class _Colour:
+    """How the unit answers beside a carrier, relative to the carrier itself; an echo's Doppler shift takes it there."""
+
+    def __init__(self, scene: Scene, mics: int, carrier_hz: float) -> None:
+        shift_hz = np.arange(-_COLOUR_HZ, _COLOUR_HZ + _COLOUR_STEP_HZ, _COLOUR_STEP_HZ)
+        there = scene.unit.response(mics, carrier_hz + shift_hz)
+        here = np.maximum(scene.unit.response(mics, carrier_hz), 1e-9)[:, None]
+        self._table = np.ascontiguousarray((there / here).T.astype(np.float32))
+
+    def apply(self, gain: NDArray[np.float32], turning_hz: NDArray[np.float64]) -> None:
+        """Colour `gain` [times, paths, mics] by the shifts [times - 1, paths] of its paths."""
+        index = np.rint((turning_hz + _COLOUR_HZ) / _COLOUR_STEP_HZ).clip(0, len(self._table) - 1).astype(np.int32)
+        gain[:-1] *= self._table[index]
+        gain[-1] *= self._table[index[-1]]
 
 
 def _clipped(iq: NDArray[np.complex64]) -> NDArray[np.complex64]:

@@ -12,6 +12,9 @@ from appliance.simulation.clip import JOINTS
 
 Array = NDArray[np.float64]
 
+_SLOTS_BEFORE = 1000
+"""Stretches of time before 0 are counted as well, and seeds are not negative."""
+
 _HALF: dict[str, dict[str, tuple[float, float, float]]] = {
     "stand": {
         "hips": (0, 0, 0.95), "chest": (0, 0, 1.20), "neck": (0, 0, 1.43), "head": (0.02, 0, 1.62),
@@ -72,7 +75,7 @@ class Gesture:
         low_s, high_s = self._pause_s
         slot_s = high_s
         for slot in range(int(t_s.min() // slot_s) - 1, int(t_s.max() // slot_s) + 1):
-            random = np.random.default_rng([self._seed, 61, slot + 1])
+            random = np.random.default_rng([self._seed, 61, slot + _SLOTS_BEFORE])
             start_s = slot * slot_s + random.uniform(0.0, max(slot_s - low_s, 0.0))
             self._make(out, t_s - start_s, random)
         return out

@@ -1,20 +1,23 @@
 """How sound gets from the tweeter to each microphone: directly, by the walls, by the diffuse tail and by what moves.
 
-Every way is a length and a gain that change with time, so that Doppler shift is not put in by hand but follows.
+Every way is a delay and a gain that change with time, so that Doppler shift is not put in by hand but follows.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.physics import air_absorption_db_per_m
-from appliance.simulation.acoustics import Atmosphere, MovingAir, StillWays, Ways, images
+from appliance.dsp._core import EchoPaths
+from appliance.simulation.acoustics import Atmosphere, MovingAir, Rays, StillWays, absorption_per_m, images
 from appliance.simulation.device import TWEETER_OFFSET_M, microphone_places
 from appliance.simulation.scenes import Scene
-from appliance.simulation.things import Thing
+from appliance.simulation.things import Reflectors, Thing
+
+Array = NDArray[np.float64]
 
 _STRENGTH_HZ = 40_000.0
 _WALL_SCATTERERS = 6
@@ -23,8 +26,9 @@ _WALL_SCATTERERS = 6
 _WALL_FLOOR_DB = -15.0
 """Ways by a wall that stay this far below the direct echo of their thing are left out."""
 
-_NEAREST_M2 = 0.04
+_NEAREST_M = 0.2
 _DOOR_FADE_M = 0.1
+_LOOKS = 32
 
 
 class PathGroup(Protocol):
@@ -38,174 +42,160 @@ class PathGroup(Protocol):
     def rate_hz(self) -> float:
         """How often they must be asked if they are joined by cubics."""
 
-    def ways(self, t_s: NDArray[np.float64]) -> Ways:
-        """Lengths and gains at instants."""
+    def rays(self, t_s: Array, frequency_hz: float) -> Rays:
+        """Delays and gains at equally spaced instants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Echoes of points from one source to one array: what `EchoPaths` works on."""
+
+    scene: Scene
+    places_m: Array
+    strength: NDArray[np.float32]
+    slope_db_per_octave: Array
+    source_m: Array
+    mics_m: Array
+    scale: Array
+    offset: Array
+
+    def rays(self, frequency_hz: float) -> Rays:
+        """Delays and gains [times, points, mics]: the air's absorption and the reflectors' slope in them."""
+        mics, (times, points) = len(self.mics_m), self.strength.shape
+        delay_s, gain = np.empty((times, points, mics)), np.empty((times, points, mics), np.float32)
+        strength = self.strength
+        octaves = math.log2(frequency_hz / _STRENGTH_HZ)
+        if octaves and self.slope_db_per_octave.any():
+            strength = strength * (10.0 ** (self.slope_db_per_octave * octaves / 20.0)).astype(np.float32)
+        EchoPaths(mics=mics, nearest_m=_NEAREST_M).process_into(
+            self.places_m,
+            strength,
+            self.source_m,
+            self.mics_m,
+            self.scale,
+            self.offset,
+            absorption_per_m(self.scene.air, frequency_hz),
+            delay_s,
+            gain,
+        )
+        return Rays(delay_s, gain)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wall:
+    """One wall as a mirror: of the tweeter on the way there, or of the array on the way back; who is heard by it."""
+
+    source_m: Array
+    mics_m: Array
+    chosen: NDArray[np.int64]
+    weight: NDArray[np.float32]
 
 
 class MovingWays:
     """Echoes of things, directly and by one wall on the way there or back."""
 
-    def __init__(
-        self,
-        scene: Scene,
-        things: Sequence[Thing],
-        atmosphere: Atmosphere,
-        places_m: tuple[NDArray[np.float64], NDArray[np.float64]],
-    ) -> None:
+    def __init__(self, scene: Scene, things: Sequence[Thing], atmosphere: Atmosphere, tweeter_m: Array, mics_m: Array) -> None:
         self.rate_hz = things[0].rate_hz
-        self._atmosphere = atmosphere
-        self._things = [
-            _Echoes(scene, thing, number, atmosphere, places_m) for number, thing in enumerate(things)
-        ]
-        self.paths = sum(echoes.paths for echoes in self._things)
+        self._scene, self._things, self._atmosphere = scene, tuple(things), atmosphere
+        self._tweeter, self._mics = tweeter_m, mics_m
+        self._slope = np.concatenate([np.full(thing.scatterers, thing.slope_db_per_octave) for thing in things])
+        self._walls = self._heard_walls() if scene.echo_order else []
+        self.paths = len(self._slope) + sum(len(wall.chosen) for wall in self._walls)
+        random = np.random.default_rng([scene.seed, 13, round(self.rate_hz)])
+        # the air along all ways to what moves is much the same
+        self._mixtures = MovingAir.mixtures(1 + len(self._walls), len(mics_m), random)
 
-    def ways(self, t_s: NDArray[np.float64]) -> Ways:
-        """Lengths and gains at instants."""
-        found = [echoes.ways(t_s) for echoes in self._things]
-        return Ways(
-            np.concatenate([ways.length_m for ways in found], axis=1),
-            np.concatenate([ways.gain for ways in found], axis=1),
-            np.concatenate([ways.slope_db_per_octave for ways in found]),
-        )
-
-
-class _Echoes:
-    """One thing's echoes."""
-
-    def __init__(
-        self,
-        scene: Scene,
-        thing: Thing,
-        number: int,
-        atmosphere: Atmosphere,
-        places_m: tuple[NDArray[np.float64], NDArray[np.float64]],
-    ) -> None:
-        self._thing = thing
-        self._door_x_m = scene.door_x_m
-        self._atmosphere = atmosphere
-        self._tweeter, self._mics = places_m
-        random = np.random.default_rng([scene.seed, 13, number, len(thing.kind)])
-        middle = self._middle(scene)
-        self._wall = 10.0 ** (scene.wall_reflection_db / 20.0)
-        self._tweeter_images = self._heard_images(scene, self._tweeter, middle)
-        self._mic_shifts = self._mirrors(scene, middle)
-        self._wall_scatterers = np.zeros(0, int)
-        self._wall_scale = 1.0
-        if self._tweeter_images or self._mic_shifts:
-            strength = np.abs(thing.reflectors(np.zeros(1)).strength[0])
-            self._wall_scatterers = np.argsort(-strength, kind="stable")[:_WALL_SCATTERERS]
-            kept = float((strength[self._wall_scatterers] ** 2).sum())
-            self._wall_scale = math.sqrt(float((strength**2).sum()) / kept) if kept > 0.0 else 1.0
-        by_walls = len(self._wall_scatterers) * (len(self._tweeter_images) + len(self._mic_shifts))
-        self.paths = thing.scatterers + by_walls
-        # the air along all ways to one body is much the same
-        self._mixtures = MovingAir.mixtures(1, len(self._mics), random)
-
-    def _middle(self, scene: Scene) -> NDArray[np.float64]:
-        """Where the thing is on the average, inside the room."""
-        places = self._thing.reflectors(np.linspace(0.0, scene.duration_s, 32)).places
-        return np.clip(places.mean(axis=(0, 1)), 0.0, np.array(scene.size_m))
-
-    def _is_heard(self, scene: Scene, image: NDArray[np.float64], point: NDArray[np.float64], middle: NDArray[np.float64]) -> bool:
-        direct_m = float(np.linalg.norm(point - middle))
-        by_wall_db = scene.wall_reflection_db + 20.0 * math.log10(direct_m / float(np.linalg.norm(image - middle)))
-        return by_wall_db > _WALL_FLOOR_DB
-
-    def _heard_images(
-        self, scene: Scene, point: NDArray[np.float64], middle: NDArray[np.float64]
-    ) -> list[NDArray[np.float64]]:
-        first = [image for image, bounces in images(point, scene.size_m, min(scene.echo_order, 1)) if bounces == 1]
-        return [image for image in first if self._is_heard(scene, image, point, middle)]
-
-    def _mirrors(self, scene: Scene, middle: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """The array's images in the walls that are heard, each [mics, 3]."""
+    def _heard_walls(self) -> list[_Wall]:
+        """The walls by which something is heard, there and back."""
+        looks = [thing.reflectors(np.linspace(0.0, self._scene.duration_s, _LOOKS)) for thing in self._things]
         centre = self._mics.mean(axis=0)
         found = []
-        for image in self._heard_images(scene, centre, middle):
-            turned = self._mics.copy()
-            axis = int(np.abs(image - centre).argmax())
-            turned[:, axis] = image[axis] + centre[axis] - self._mics[:, axis]
-            found.append(turned)
+        for is_back, point in ((False, self._tweeter), (True, centre)):
+            for image, bounces in images(point, self._scene.size_m, 1):
+                if not bounces:
+                    continue
+                chosen, weight = self._hears(looks, point, image)
+                turned = self._mics
+                if is_back:
+                    turned = self._mics.copy()
+                    axis = int(np.abs(image - centre).argmax())
+                    turned[:, axis] = image[axis] + centre[axis] - self._mics[:, axis]
+                if len(chosen):
+                    found.append(_Wall(self._tweeter if is_back else image, turned, chosen, weight))
         return found
 
-    def ways(self, t_s: NDArray[np.float64]) -> Ways:
-        """Lengths and gains at instants."""
-        found = self._thing.reflectors(t_s)
-        inside = np.clip((self._door_x_m - found.places[..., 0]) / _DOOR_FADE_M, 0.0, 1.0)
-        strength = found.strength * inside
-        there_m = _distance(found.places, self._tweeter)
-        back_m = _distances(found.places, self._mics)
-        legs = [(there_m[..., None], back_m, strength)]
-        if len(self._wall_scatterers):
-            chosen = found.places[:, self._wall_scatterers]
-            weak = strength[:, self._wall_scatterers] * (self._wall * self._wall_scale)
-            there_chosen_m = there_m[:, self._wall_scatterers, None]
-            back_chosen_m = back_m[:, self._wall_scatterers]
-            legs += [(_distance(chosen, image)[..., None], back_chosen_m, weak) for image in self._tweeter_images]
-            legs += [(there_chosen_m, _distances(chosen, turned), weak) for turned in self._mic_shifts]
-        length_m = np.concatenate([there + back for there, back, _ in legs], axis=1)
-        # beyond the far field's reach of the formula: nothing comes closer than this
-        gain = np.concatenate(
-            [level[..., None] / np.maximum(there * back, _NEAREST_M2) for there, back, level in legs], axis=1
+    def _hears(self, looks: list[Reflectors], point: Array, image: Array) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Scatterers that are heard by one image, and the weight of each: the wall's loss, and what it stands for."""
+        chosen, weights, first = [], [], 0
+        for look in looks:
+            middle = np.clip(look.places.mean(axis=(0, 1)), 0.0, np.array(self._scene.size_m))
+            nearer = float(np.linalg.norm(point - middle) / np.linalg.norm(image - middle))
+            strength = np.abs(look.strength).mean(axis=0)
+            strongest = np.argsort(-strength, kind="stable")[:_WALL_SCATTERERS]
+            kept = float((strength[strongest] ** 2).sum())
+            if kept > 0.0 and self._scene.wall_reflection_db + 20.0 * math.log10(nearer) > _WALL_FLOOR_DB:
+                wall = 10.0 ** (self._scene.wall_reflection_db / 20.0)
+                chosen.append(first + strongest)
+                weights.append(np.full(len(strongest), wall * math.sqrt(float((strength**2).sum()) / kept)))
+            first += len(strength)
+        if not chosen:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        return np.concatenate(chosen), np.concatenate(weights).astype(np.float32)
+
+    def legs(self, t_s: Array) -> list[Leg]:
+        """The direct echoes, and those by each wall."""
+        looks = [thing.reflectors(t_s) for thing in self._things]
+        places = np.ascontiguousarray(np.concatenate([look.places for look in looks], axis=1))
+        inside = np.clip((self._scene.door_x_m - places[..., 0]) / _DOOR_FADE_M, 0.0, 1.0)
+        shapes = [np.broadcast_to(look.strength, look.places.shape[:2]) for look in looks]
+        strength = (np.concatenate(shapes, axis=1) * inside).astype(np.float32)
+        scales = self._atmosphere.delay_per_m(t_s, self._mixtures)
+        offset = self._atmosphere.offset_s(t_s, len(self._mics))
+        legs = [
+            Leg(self._scene, places, strength, self._slope, self._tweeter, self._mics, np.ascontiguousarray(scales[:, 0]), offset)
+        ]
+        for number, wall in enumerate(self._walls, start=1):
+            legs.append(
+                Leg(
+                    self._scene,
+                    np.ascontiguousarray(places[:, wall.chosen]),
+                    np.ascontiguousarray(strength[:, wall.chosen] * wall.weight),
+                    self._slope[wall.chosen],
+                    wall.source_m,
+                    wall.mics_m,
+                    np.ascontiguousarray(scales[:, number]),
+                    offset,
+                )
+            )
+        return legs
+
+    def rays(self, t_s: Array, frequency_hz: float) -> Rays:
+        """All legs as one."""
+        found = [leg.rays(frequency_hz) for leg in self.legs(t_s)]
+        return Rays(
+            np.concatenate([rays.delay_s for rays in found], axis=1), np.concatenate([rays.gain for rays in found], axis=1)
         )
-        wander = self._atmosphere.wander_rad(t_s, self._mixtures)
-        length_m += self._atmosphere.added_m(wander, length_m)
-        return Ways(length_m, gain, np.full(self.paths, self._thing.slope_db_per_octave))
-
-
-def _distance(places: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[times, scatterers] from one point."""
-    x, y, z = (places[..., axis] - point[axis] for axis in range(3))
-    return np.asarray(np.sqrt(x * x + y * y + z * z))
-
-
-def _distances(places: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[times, scatterers, points] from some points."""
-    x, y, z = (places[..., axis, None] - points[:, axis] for axis in range(3))
-    return np.asarray(np.sqrt(x * x + y * y + z * z))
 
 
 class Propagation:
     """All ways from the tweeter to the microphones. Gains are relative to the tweeter's level at 1 m.
 
-    `groups` are what stands still, and what moves, each to be asked at its own rate.
+    `still` is what would be heard if nothing moved; `moving` is what moves, in groups to be asked at rates of their own.
     """
 
     def __init__(self, scene: Scene, *, mics: int) -> None:
-        self._scene = scene
-        self.atmosphere = Atmosphere(scene.air, scene.seed)
+        atmosphere = Atmosphere(scene.air, scene.unit, scene.seed)
         tweeter = np.array(scene.device_m) + np.array(TWEETER_OFFSET_M)
         self.mics_m = microphone_places(mics, scene.device_m)
-        self.still = StillWays(scene, self.atmosphere, tweeter, self.mics_m)
+        self.still = StillWays(scene, atmosphere, tweeter, self.mics_m)
         by_rate: dict[float, list[Thing]] = {}
         for thing in (*scene.people, *scene.things):
             by_rate.setdefault(thing.rate_hz, []).append(thing)
         self.moving = [
-            MovingWays(scene, things, self.atmosphere, (tweeter, self.mics_m)) for _, things in sorted(by_rate.items())
+            MovingWays(scene, things, atmosphere, tweeter, self.mics_m) for _, things in sorted(by_rate.items())
         ]
-        self._mic_delay_s = scene.unit.mic_delay_s(mics)
 
     @property
     def groups(self) -> list[PathGroup]:
         """What stands still first."""
         return [self.still, *self.moving]
-
-    def delay_s(self, ways: Ways, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Delays [times, paths, mics] (s), the microphones' own and the clocks' drift in them."""
-        delay_s = ways.length_m / self.atmosphere.speed_mps(t_s)[:, None, None] + self._mic_delay_s
-        if self._scene.unit.clock_ppm:
-            delay_s = delay_s - (1e-6 * self._scene.unit.clock_ppm * t_s)[:, None, None]
-        return np.ascontiguousarray(delay_s)
-
-    def gain(self, ways: Ways, frequency_hz: float) -> NDArray[np.float32]:
-        """Gains [times, paths, mics] at a frequency: the air's absorption and the reflectors' slope in them."""
-        octaves = math.log2(frequency_hz / _STRENGTH_HZ)
-        absorption_db_per_m = air_absorption_db_per_m(
-            frequency_hz,
-            temperature_c=self._scene.air.temperature_c,
-            relative_humidity_percent=self._scene.air.relative_humidity_percent,
-        )
-        loss = ways.length_m.astype(np.float32) * np.float32(-absorption_db_per_m * math.log(10.0) / 20.0)
-        if octaves and ways.slope_db_per_octave.any():
-            loss += (ways.slope_db_per_octave * (octaves * math.log(10.0) / 20.0)).astype(np.float32)[:, None]
-        return np.ascontiguousarray(ways.gain.astype(np.float32) * np.exp(loss))

@@ -11,11 +11,22 @@ from appliance.dsp import _core
 MARGIN = _core.PHASOR_MARGIN
 
 
-def run(phase_turns, gain, segment_samples):
-    points, _, mics = phase_turns.shape
+def run(phase_turns, gain, segment_samples, *, turns_per_way=1.0, chosen=None):
+    points, paths, mics = phase_turns.shape
     out = np.zeros((mics, (points - 1 - 2 * MARGIN) * segment_samples), np.complex64)
-    _core.PhasorSum(mics=mics, segment_samples=segment_samples).process_into(phase_turns, gain, out)
+    chosen = np.ones(paths, np.uint8) if chosen is None else chosen
+    way = phase_turns / turns_per_way
+    _core.PhasorSum(mics=mics, segment_samples=segment_samples).process_into(way, turns_per_way, gain, chosen, out)
     return out
+
+
+def test_ways_may_be_delays_and_paths_may_be_left_out():
+    phase_turns, gain = drawn(12, 3, 4, 5)
+    wanted = run(phase_turns, gain, 8)
+    np.testing.assert_allclose(run(phase_turns, gain, 8, turns_per_way=-40_000.0), wanted, atol=1e-4)
+    some = np.array([1, 0, 1], np.uint8)
+    only = run(np.ascontiguousarray(phase_turns[:, ::2]), np.ascontiguousarray(gain[:, ::2]), 8)
+    np.testing.assert_array_equal(run(phase_turns, gain, 8, chosen=some), only)
 
 
 def drawn(points, paths, mics, seed, *, turns=3.0):
@@ -69,7 +80,7 @@ def test_it_adds_to_what_is_there():
     phase_turns, gain = drawn(8, 2, 2, 3)
     once = run(phase_turns, gain, 5)
     out = once.copy()
-    _core.PhasorSum(mics=2, segment_samples=5).process_into(phase_turns, gain, out)
+    _core.PhasorSum(mics=2, segment_samples=5).process_into(phase_turns, 1.0, gain, np.ones(2, np.uint8), out)
     np.testing.assert_allclose(out, 2 * once, atol=1e-6)
 
 
@@ -90,12 +101,14 @@ def test_a_specification_out_of_range_is_refused(arguments, words):
 def test_wrong_shapes_are_refused():
     core = _core.PhasorSum(mics=2, segment_samples=5)
     phase_turns, gain = drawn(8, 2, 2, 3)
-    out = np.zeros((2, 15), np.complex64)
+    out, chosen = np.zeros((2, 15), np.complex64), np.ones(2, np.uint8)
     with pytest.raises(ValueError, match="at least 6 points, got 5"):
-        core.process_into(phase_turns[:5].copy(), gain[:5].copy(), out)
+        core.process_into(phase_turns[:5].copy(), 1.0, gain[:5].copy(), chosen, out)
     with pytest.raises(ValueError, match="gain"):
-        core.process_into(phase_turns, gain[:7].copy(), out)
+        core.process_into(phase_turns, 1.0, gain[:7].copy(), chosen, out)
     with pytest.raises(ValueError, match="out"):
-        core.process_into(phase_turns, gain, out[:, :14].copy())
-    with pytest.raises(TypeError, match="phase_turns"):
-        core.process_into(phase_turns.astype(np.float32), gain, out)
+        core.process_into(phase_turns, 1.0, gain, chosen, out[:, :14].copy())
+    with pytest.raises(TypeError, match="way"):
+        core.process_into(phase_turns.astype(np.float32), 1.0, gain, chosen, out)
+    with pytest.raises(ValueError, match="chosen"):
+        core.process_into(phase_turns, 1.0, gain, np.ones(3, np.uint8), out)

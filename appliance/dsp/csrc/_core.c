@@ -6,7 +6,8 @@
 
 static int module_exec(PyObject *module)
 {
-    PyType_Spec *const types[] = {&pp_downconverter_type, &pp_tone_type, &pp_multipath_type, &pp_phasor_sum_type};
+    PyType_Spec *const types[] = {&pp_downconverter_type, &pp_tone_type, &pp_multipath_type, &pp_phasor_sum_type,
+                                 &pp_echo_paths_type};
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         PyObject *const type = PyType_FromModuleAndSpec(module, types[t], NULL);
         if (type == NULL || PyModule_AddType(module, (PyTypeObject *)type) != 0) {

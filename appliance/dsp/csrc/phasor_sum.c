@@ -82,7 +82,7 @@ size_t pp_phasor_sum_segment_samples(const pp_phasor_sum *sum)
     return sum->segment_samples;
 }
 
-/* Cosine and sine of `count` phases. */
+/* Cosine and sine of `count` ways. */
 PP_WIDE static void turn(const float *restrict share, phase_cubic cubic, size_t count, float *restrict cosine,
                          float *restrict sine)
 {
@@ -116,13 +116,13 @@ PP_WIDE static void add_weighted(const pp_phasor_sum *sum, const path_weights *f
     }
 }
 
-static double mean_over(const double *phases, size_t mics)
+static double mean_over(const double *ways, double turns_per_way, size_t mics)
 {
     double total = 0;
     for (size_t m = 0; m < mics; m++) {
-        total += phases[m];
+        total += ways[m];
     }
-    return total / (double)mics;
+    return total * turns_per_way / (double)mics;
 }
 
 /* Hermite's cubic from p[2] to p[3], with the slopes of central differences of fourth order. */
@@ -137,10 +137,10 @@ static phase_cubic cubic_of(const double p[6])
 }
 
 /* Each microphone's gain at one point, turned by what its phase differs by from the path's mean. */
-static void weigh(const double *phases, double mean, const float *gain, size_t mics, path_weights *weights)
+static void weigh(const double *ways, double turns_per_way, double mean, const float *gain, size_t mics, path_weights *weights)
 {
     for (size_t m = 0; m < mics; m++) {
-        const double apart = phases[m] - mean;
+        const double apart = ways[m] * turns_per_way - mean;
         const float x = (float)(apart - ((apart + ROUNDING_DOUBLE) - ROUNDING_DOUBLE));
         const float squared = x * x;
         float even = pp_cosine[PP_PHASOR_TERMS - 1];
@@ -164,24 +164,25 @@ static int is_silent(const float *from, const float *to, size_t mics)
     return 1;
 }
 
-/* One path over a tile; `phases` and `gain` begin PP_PHASOR_MARGIN points before it, points are `stride` apart. */
-static void add_path(pp_phasor_sum *sum, const double *phases, const float *gain, size_t stride, size_t segments)
+/* One path over a tile; `ways` and `gain` begin PP_PHASOR_MARGIN points before it, points are `stride` apart. */
+static void add_path(pp_phasor_sum *sum, const double *ways, double turns_per_way, const float *gain, size_t stride,
+                     size_t segments)
 {
     const size_t mics = sum->mics;
     double p[6];
     for (size_t k = 1; k < 6; k++) {
-        p[k] = mean_over(phases + (k - 1) * stride, mics);
+        p[k] = mean_over(ways + (k - 1) * stride, turns_per_way, mics);
     }
     path_weights weights[2];
-    phases += PP_PHASOR_MARGIN * stride;
+    ways += PP_PHASOR_MARGIN * stride;
     gain += PP_PHASOR_MARGIN * stride;
-    weigh(phases, p[3], gain, mics, &weights[0]);
+    weigh(ways, turns_per_way, p[3], gain, mics, &weights[0]);
     for (size_t s = 0; s < segments; s++) {
         memmove(p, p + 1, 5 * sizeof(double));
-        p[5] = mean_over(phases + (s + 1 + PP_PHASOR_MARGIN) * stride, mics);
+        p[5] = mean_over(ways + (s + 1 + PP_PHASOR_MARGIN) * stride, turns_per_way, mics);
         const path_weights *const from = &weights[s % 2];
         path_weights *const to = &weights[(s + 1) % 2];
-        weigh(phases + (s + 1) * stride, p[3], gain + (s + 1) * stride, mics, to);
+        weigh(ways + (s + 1) * stride, turns_per_way, p[3], gain + (s + 1) * stride, mics, to);
         if (is_silent(gain + s * stride, gain + (s + 1) * stride, mics)) {
             continue;
         }
@@ -193,8 +194,8 @@ static void add_path(pp_phasor_sum *sum, const double *phases, const float *gain
     }
 }
 
-void pp_phasor_sum_execute(pp_phasor_sum *sum, const double *phase_turns, const float *gain, size_t segments,
-                           size_t paths, float *out)
+void pp_phasor_sum_execute(pp_phasor_sum *sum, const double *way, double turns_per_way, const float *gain,
+                           const unsigned char *chosen, size_t segments, size_t paths, float *out)
 {
     const size_t stride = paths * sum->mics;
     const size_t tile_segments = TILE_SAMPLES / sum->segment_samples;
@@ -207,7 +208,9 @@ void pp_phasor_sum_execute(pp_phasor_sum *sum, const double *phase_turns, const 
         }
         for (size_t p = 0; p < paths; p++) {
             const size_t at = first * stride + p * sum->mics;
-            add_path(sum, phase_turns + at, gain + at, stride, tile);
+            if (chosen == NULL || chosen[p] != 0) {
+                add_path(sum, way + at, turns_per_way, gain + at, stride, tile);
+            }
         }
         for (size_t m = 0; m < sum->mics; m++) {
             float *const to = out + 2 * (m * segments + first) * sum->segment_samples;

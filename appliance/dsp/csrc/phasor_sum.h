@@ -34,9 +34,10 @@ size_t pp_phasor_sum_segment_samples(const pp_phasor_sum *sum);
 
 /* Add the sum of `paths` paths to `out` [mics][segments * segment_samples] complex (real, imaginary).
  *
- * `phase_turns` and `gain` [points][paths][mics], points = segments + 1 + 2 * PP_PHASOR_MARGIN: equally spaced; sample 0
+ * The phase is `turns_per_way` times `way`. Paths whose entry in `chosen` [paths] is 0 are left out; NULL takes all.
+ * `way` and `gain` [points][paths][mics], points = segments + 1 + 2 * PP_PHASOR_MARGIN: equally spaced; sample 0
  * stands at point PP_PHASOR_MARGIN. Values that are not finite give a wrong sum but touch no other memory. */
-void pp_phasor_sum_execute(pp_phasor_sum *sum, const double *phase_turns, const float *gain, size_t segments,
-                           size_t paths, float *out);
+void pp_phasor_sum_execute(pp_phasor_sum *sum, const double *way, double turns_per_way, const float *gain,
+                           const unsigned char *chosen, size_t segments, size_t paths, float *out);
 
 #endif
