@@ -18,10 +18,13 @@ _SWIRLS = 8
 """Independent currents of air, of which each path meets its own mixture."""
 
 _LINES = 40
-_SLOWEST_HZ, _FASTEST_HZ = 0.02, 25.0
+_SLOWEST_HZ, _FASTEST_HZ = 0.02, 12.0
 _ALIKE = 0.7
 _AMPLITUDE_DB_PER_RAD = 2.0
 _DRIFT_PERIOD_S = 900.0
+_QUIET_CORNER_HZ, _QUIET_RATE_HZ = 3.0, 30.0
+"""How often quiet air must be looked at, and what air is quiet."""
+
 _TAIL_STARTS_S, _TAIL_ENDS_S = 0.01, 0.06
 _TAIL_SPREAD_S = 1e-4
 _TAIL_LEVEL = 0.3
@@ -143,13 +146,12 @@ class StillWays:
     Ways are in this order: direct, leak through the case, images by order, tail.
     """
 
-    rate_hz = 60.0
-
     def __init__(
         self, scene: Scene, atmosphere: Atmosphere, tweeter_m: NDArray[np.float64], mics_m: NDArray[np.float64]
     ) -> None:
         random = np.random.default_rng([scene.seed, 12])
         self._atmosphere, self._air = atmosphere, scene.air
+        self.rate_hz = _QUIET_RATE_HZ if scene.air.turbulence_corner_hz <= _QUIET_CORNER_HZ else 2.0 * _QUIET_RATE_HZ
         mirrored = images(tweeter_m, scene.size_m, scene.wall_order)
         length_m = np.linalg.norm(np.array([image for image, _ in mirrored])[:, None] - mics_m, axis=2)
         reflection = np.array([10.0 ** (scene.wall_reflection_db * bounces / 20.0) for _, bounces in mirrored])

@@ -183,11 +183,9 @@ class Actor:
 
     def _add_sway(self, places: Array, t_s: Array, share: float) -> None:
         """Whoever stands sways over the ankles; higher parts more."""
-        height = places[..., 2]
-        for hz, phases, far in self._sway:
-            for axis in range(2):
-                swing = np.sin(2.0 * np.pi * hz * t_s + phases[axis])[:, None]
-                places[..., axis] += share * _SWAY_M * far / math.sqrt(_SWAY_LINES) * swing * height
+        for axis in range(2):
+            swing = sum(far * np.sin(2.0 * np.pi * hz * t_s + phases[axis]) for hz, phases, far in self._sway)
+            places[..., axis] += (share * _SWAY_M / math.sqrt(_SWAY_LINES) * swing)[:, None] * places[..., 2]
 
 
 def _ramped(since_s: Array) -> Array:

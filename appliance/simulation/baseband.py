@@ -23,7 +23,7 @@ from appliance.simulation.heard import BurstsHeard
 from appliance.types import BasebandBlock, PcmBlock, Tones
 
 PCM_RATE_HZ = 192_000
-STEP_S = 2.0
+STEP_S = 4.0
 """What is rendered at once."""
 
 _FLAT_HZ = 850.0
@@ -37,6 +37,7 @@ _LEAD_FRAMES = 1_920
 """Half of the filter's length, and a little more."""
 
 _STILL_TAPS = 8
+_NOISE_TAPS = 48
 _COLOUR_HZ, _COLOUR_STEP_HZ = 3_000.0, 20.0
 
 
@@ -84,6 +85,17 @@ def _filter(frames: int) -> Fir:
 
 
 @functools.cache
+def _noise_filter() -> Fir:
+    """Makes of white noise at the baseband's rate what the real filter makes of white noise at the rate of the PCM."""
+    channel = _channel()
+    length = channel.decimation * _NOISE_TAPS
+    power = np.abs(np.fft.fft(channel.impulse, length)) ** 2
+    # what lies above half of the output's rate is folded down
+    folded = power.reshape(channel.decimation, _NOISE_TAPS).sum(axis=0)
+    return Fir(np.roll(np.fft.ifft(np.sqrt(folded)).real, _NOISE_TAPS // 2))
+
+
+@functools.cache
 def _interpolator(phases: int) -> NDArray[np.float32]:
     """[8 points, phases]: Lagrange's polynomial of order 7 through the points around each sample."""
     nodes = np.arange(_STILL_TAPS) - (_STILL_TAPS // 2 - 1)
@@ -126,8 +138,8 @@ class BasebandRoom:
         )
         self._random = np.random.default_rng([scene.seed, 41])
         density = 10.0 ** ((scene.unit.noise_db_spl_per_hz - MIC_FULL_SCALE_DB_SPL) / 10.0)
-        self._noise_rms = math.sqrt(density * PCM_RATE_HZ / _MEDIUM_FRAMES)
-        self._noise = self._white(2 * _LEAD_FRAMES // _MEDIUM_FRAMES)
+        self._noise_rms = math.sqrt(density * self.rate_hz)
+        self._noise = self._white(_noise_filter().taps - 1)
         self._bursts = BurstsHeard(scene.sounds, self._propagation.mics_m, self.carriers_hz)
         self._step = 0
         self._left = int(scene.duration_s * self.rate_hz)
@@ -226,17 +238,16 @@ class BasebandRoom:
         return np.asarray(sum(band.heard() for band in bands.values()))
 
     def _white(self, samples: int) -> NDArray[np.complex64]:
-        """White noise of the microphones at the medium rate, [carriers * mics, samples]."""
-        planes = self._random.standard_normal((samples, len(self.carriers_hz) * self._mics, 2), dtype=np.float32)
+        """White noise at the baseband's rate, [carriers * mics, samples]."""
+        planes = self._random.standard_normal((samples, self._shape[0] * self._shape[1], 2), dtype=np.float32)
         turned = np.ascontiguousarray(planes.transpose(1, 0, 2)).view(np.complex64)[..., 0]
         return np.asarray(turned * np.float32(self._noise_rms / math.sqrt(2.0)))
 
     def _noise_of_step(self) -> NDArray[np.complex64]:
-        new = self._white(round(STEP_S * PCM_RATE_HZ) // _MEDIUM_FRAMES)
-        whole = np.concatenate([self._noise, new], axis=1)
-        self._noise = whole[:, new.shape[1] :]
-        filtered = _filter(_MEDIUM_FRAMES).process_complex(whole)
-        return filtered.reshape(len(self.carriers_hz), self._mics, -1)
+        """The microphones' noise behind the filter, [carriers, mics, samples]."""
+        whole = np.concatenate([self._noise, self._white(round(STEP_S * self.rate_hz))], axis=1)
+        self._noise = whole[:, 1 - _noise_filter().taps :]
+        return _noise_filter().process_complex(whole).reshape(*self._shape, -1)
 
 
 class _Band:
@@ -286,9 +297,9 @@ class _Colour:
 
     def apply(self, gain: NDArray[np.float32], turning_hz: NDArray[np.float64]) -> None:
         """Colour `gain` [times, paths, mics] by the shifts [times - 1, paths] of its paths."""
-        index = np.rint((turning_hz + _COLOUR_HZ) / _COLOUR_STEP_HZ).clip(0, len(self._table) - 1).astype(np.int32)
-        gain[:-1] *= self._table[index]
-        gain[-1] *= self._table[index[-1]]
+        steps = (turning_hz * (1.0 / _COLOUR_STEP_HZ) + (_COLOUR_HZ / _COLOUR_STEP_HZ + 0.5)).astype(np.int32)
+        gain[:-1] *= self._table.take(steps, axis=0, mode="clip")
+        gain[-1] *= self._table.take(steps[-1], axis=0, mode="clip")
 
 
 def _clipped(iq: NDArray[np.complex64]) -> NDArray[np.complex64]:

@@ -10,9 +10,16 @@
 /* One build serves every processor of its kind; on x86-64 the inner loop is compiled for wider registers as well. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__)
-#define PP_WIDE __attribute__((target_clones("arch=haswell", "default")))
+#define PP_WIDE __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
 #define PP_WIDE
+#endif
+
+/* What is inlined is compiled for each kind of registers, with the function it goes into. */
+#if defined(__GNUC__)
+#define PP_INLINE static inline __attribute__((always_inline))
+#else
+#define PP_INLINE static inline
 #endif
 
 /* Adding and taking away rounds a float of less than 2^22, or a double of less than 2^51, to a whole number. */
@@ -83,8 +90,8 @@ size_t pp_phasor_sum_segment_samples(const pp_phasor_sum *sum)
 }
 
 /* Cosine and sine of `count` ways. */
-PP_WIDE static void turn(const float *restrict share, phase_cubic cubic, size_t count, float *restrict cosine,
-                         float *restrict sine)
+PP_INLINE void turn(const float *restrict share, phase_cubic cubic, size_t count, float *restrict cosine,
+                    float *restrict sine)
 {
     for (size_t n = 0; n < count; n++) {
         const float s = share[n];
@@ -103,8 +110,8 @@ PP_WIDE static void turn(const float *restrict share, phase_cubic cubic, size_t 
 }
 
 /* Phasors times a weight that is a straight line, onto one microphone's sums. */
-PP_WIDE static void add_weighted(const pp_phasor_sum *sum, const path_weights *from, const path_weights *to, size_t mic,
-                                 float *restrict re, float *restrict im)
+PP_INLINE void add_weighted(const pp_phasor_sum *sum, const path_weights *from, const path_weights *to, size_t mic,
+                            float *restrict re, float *restrict im)
 {
     const float re_from = from->re[mic], re_slope = to->re[mic] - re_from;
     const float im_from = from->im[mic], im_slope = to->im[mic] - im_from;
@@ -116,7 +123,7 @@ PP_WIDE static void add_weighted(const pp_phasor_sum *sum, const path_weights *f
     }
 }
 
-static double mean_over(const double *ways, double turns_per_way, size_t mics)
+PP_INLINE double mean_over(const double *ways, double turns_per_way, size_t mics)
 {
     double total = 0;
     for (size_t m = 0; m < mics; m++) {
@@ -126,7 +133,7 @@ static double mean_over(const double *ways, double turns_per_way, size_t mics)
 }
 
 /* Hermite's cubic from p[2] to p[3], with the slopes of central differences of fourth order. */
-static phase_cubic cubic_of(const double p[6])
+PP_INLINE phase_cubic cubic_of(const double p[6])
 {
     const double rise = p[3] - p[2];
     const double slope_from = (8 * (p[3] - p[1]) - (p[4] - p[0])) / 12;
@@ -137,7 +144,7 @@ static phase_cubic cubic_of(const double p[6])
 }
 
 /* Each microphone's gain at one point, turned by what its phase differs by from the path's mean. */
-static void weigh(const double *ways, double turns_per_way, double mean, const float *gain, size_t mics, path_weights *weights)
+PP_INLINE void weigh(const double *ways, double turns_per_way, double mean, const float *gain, size_t mics, path_weights *weights)
 {
     for (size_t m = 0; m < mics; m++) {
         const double apart = ways[m] * turns_per_way - mean;
@@ -154,7 +161,7 @@ static void weigh(const double *ways, double turns_per_way, double mean, const f
     }
 }
 
-static int is_silent(const float *from, const float *to, size_t mics)
+PP_INLINE int is_silent(const float *from, const float *to, size_t mics)
 {
     for (size_t m = 0; m < mics; m++) {
         if (from[m] != 0 || to[m] != 0) {
@@ -165,7 +172,7 @@ static int is_silent(const float *from, const float *to, size_t mics)
 }
 
 /* One path over a tile; `ways` and `gain` begin PP_PHASOR_MARGIN points before it, points are `stride` apart. */
-static void add_path(pp_phasor_sum *sum, const double *ways, double turns_per_way, const float *gain, size_t stride,
+PP_WIDE static void add_path(pp_phasor_sum *sum, const double *ways, double turns_per_way, const float *gain, size_t stride,
                      size_t segments)
 {
     const size_t mics = sum->mics;
