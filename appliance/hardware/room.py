@@ -19,7 +19,7 @@ MAX_TRUE_HZ = 68_000.0
 """Above it the fractional delays of the channel are no longer within -90 dB of the truth."""
 
 _MAX_DELAY_S = 0.12
-_CONTROLS_A_POINT = 8
+_CONTROLS_A_POINT = 12
 """Motion is straight between instants this much denser than cubics would need: 6 um off for a foot that accelerates
 with 50 m/s2, 6 um as well for the tip of a blade."""
 

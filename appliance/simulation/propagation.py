@@ -20,7 +20,7 @@ from appliance.simulation.things import Reflectors, Thing
 Array = NDArray[np.float64]
 
 _STRENGTH_HZ = 40_000.0
-_WALL_SCATTERERS = 6
+_WALL_SCATTERERS = 4
 """Scatterers of a thing that are heard by way of the walls; they carry the energy of all."""
 
 _WALL_FLOOR_DB = -15.0
