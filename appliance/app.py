@@ -34,7 +34,7 @@ from appliance.routines.actions import ActionRunner
 from appliance.routines.engine import Engine, Firing
 from appliance.routines.schema import Routine
 from appliance.simulation.scene_file import scene_named
-from appliance.types import Tones
+from appliance.types import Emission, Tones
 
 _log = logging.getLogger(__name__)
 
@@ -155,17 +155,21 @@ def _open_card(config: AudioConfig) -> AlsaAudio:
     )
 
 
+def wanted_emission(config: Config, source: Source) -> Emission:
+    """What the configuration wants the tweeter to play; a recording holds whatever it holds."""
+    return Emission(
+        tones=Tones(carriers_hz=source.carriers_hz, level_db_spl=config.emission.level_db_spl),
+        chirps=config.emission.wanted_chirps() if source.audio.outputs else None,
+        on=config.emission.on or not source.audio.outputs,
+    )
+
+
 def make_pipeline(config: Config, source: Source) -> Pipeline:
     """The pipeline for a source, as the configuration wants it."""
     return Pipeline(
         rate_hz=source.audio.rate_hz,
         mics=source.audio.mics,
-        emission=Tones(
-            carriers_hz=source.carriers_hz,
-            level_db_spl=config.emission.level_db_spl,
-            # a recording holds whatever tone it holds
-            on=config.emission.on or not source.audio.outputs,
-        ),
+        emission=wanted_emission(config, source),
         hold_s=config.sensing.hold_s,
         false_alarms_per_day=config.sensing.false_alarms_per_day,
     )

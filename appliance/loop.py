@@ -31,7 +31,7 @@ class AudioLoop:
     Args:
         audio: where blocks come from and tones go to; closed at the end.
         pipeline: used in the thinking thread only.
-        player: makes the tones; None where nothing can be played.
+        player: makes the tones and chirps; None where nothing can be played.
         deliver: gets each step with the stream time of its block's end, in the thinking thread.
         live: a source that does not wait.
     """
@@ -95,7 +95,7 @@ class AudioLoop:
                     drained += DRAIN_BLOCKS if stopping else 0
                     continue
                 self._player.follow(replace(self._wanted, on=False) if stopping else self._wanted)
-                self._audio.write(self._player.process(len(block.samples)))
+                self._audio.write(self._player.process(len(block.samples), first_frame=block.first_frame))
                 drained += stopping and self._player.settled
         finally:
             self._put(None)

@@ -34,9 +34,12 @@ class Pipeline:
     Args:
         rate_hz: rate of the blocks, 192000 or 96000.
         mics: microphones in a block.
-        emission: what the tweeter plays when it is on; its carriers are listened for.
+        emission: what the tweeter plays when it is on; the carriers of its tones are listened for.
         hold_s: time without motion after which an occupied room is vacant.
         false_alarms_per_day: how often a stationary empty room may be called moving.
+
+    Raises:
+        ValueError: the emission has no tones; chirps alone tell nothing here yet.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Pipeline:
         hold_s: float,
         false_alarms_per_day: float,
     ) -> None:
-        carriers_hz = emission.carriers_hz
+        if emission.tones is None:
+            raise ValueError("emission: wanted tones, got none; motion is seen by tones")
+        carriers_hz = emission.tones.carriers_hz
         self.emission = emission
         self.lost_frames = 0
         self._faults: tuple[str, ...] = ()
@@ -95,7 +100,7 @@ class Pipeline:
         return Step(tuple(events), tuple(frames), tuple(scores))
 
     def switch_emission(self, *, on: bool, t_s: float, cause: str) -> list[Event]:
-        """Play the tones or rest; without tones presence is unknown."""
+        """Play or rest; at rest presence is unknown."""
         if on == self.emission.on:
             return []
         self.emission = replace(self.emission, on=on)

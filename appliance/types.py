@@ -102,18 +102,14 @@ class Tones:
 
     carriers_hz: tuple[float, ...]
     level_db_spl: float
-    on: bool = True
-
-
-Emission = Tones
-"""A closed union with one member today; `Chirps`, and both at once, join it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chirps:
-    """Short linear chirps from `start_hz` to `stop_hz`, `pulses_hz` of them a second, `level_db_spl` at 1 m.
+    """Short linear chirps from `start_hz` to `stop_hz`, `pulses_hz` of them a second.
 
-    Each lasts `pulse_s` and begins and ends with a sine-squared fade of `fade_s`.
+    Each lasts `pulse_s`, begins and ends with a sine-squared fade of `fade_s`, and has `level_db_spl` at 1 m between
+    the fades.
     """
 
     start_hz: float
@@ -122,6 +118,15 @@ class Chirps:
     fade_s: float
     pulses_hz: float
     level_db_spl: float
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """What the tweeter plays while it is `on`: tones, chirps or both at once; None where there are none of a kind."""
+
+    tones: Tones | None = None
+    chirps: Chirps | None = None
+    on: bool = True
 
 
 @dataclass(frozen=True, slots=True)

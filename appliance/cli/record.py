@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from appliance.app import Source, make_player, open_source
+from appliance.app import Source, make_player, open_source, wanted_emission
 from appliance.cli.run import add_config, config_path
 from appliance.config.load import load_config
 from appliance.emission.player import EmissionPlayer
@@ -19,12 +19,12 @@ from appliance.errors import SourceError
 from appliance.hardware.recorder import PcmRecorder
 from appliance.loop import DRAIN_BLOCKS
 from appliance.ports import Audio
-from appliance.types import Emission, Tones
+from appliance.types import Emission, PcmBlock
 
 _DESCRIPTION = """\
-Plays the configured tones and records all microphones to a WAV or FLAC file, with a JSON file beside it that says
-which carriers were played. Only the band above 28 kHz is kept, so that no speech is recorded, unless --keep-audible
-says otherwise."""
+Plays the configured tones and chirps and records all microphones to a WAV or FLAC file, with a JSON file beside it
+that says which carriers were played. Only the band above 28 kHz is kept, so that no speech is recorded, unless
+--keep-audible says otherwise."""
 
 _EPILOG = """\
 examples:
@@ -64,7 +64,7 @@ def record(args: argparse.Namespace) -> int:
             keep_audible=args.keep_audible,
             bits=args.bits,
         )
-        emission = Tones(source.carriers_hz, config.emission.level_db_spl, on=config.emission.on)
+        emission = wanted_emission(config, source)
         with recorder:
             recorded_s = _record(source, recorder, args.duration_s, make_player(config, source.audio), emission)
     finally:
@@ -87,7 +87,7 @@ def _record(
                     return recorded_s
                 recorder.write(block)
                 if player:
-                    _play(source.audio, player, emission, len(block.samples))
+                    _play(source.audio, player, emission, block)
                 recorded_s = block.end_s
                 progress.update(task, completed=recorded_s)
         except SourceError:
@@ -109,16 +109,16 @@ def _told_to_stop() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _play(audio: Audio, player: EmissionPlayer, emission: Emission, frames: int) -> None:
+def _play(audio: Audio, player: EmissionPlayer, emission: Emission, block: PcmBlock) -> None:
     player.follow(emission)
-    audio.write(player.process(frames))
+    audio.write(player.process(len(block.samples), first_frame=block.first_frame))
 
 
 def _fade_out(audio: Audio, player: EmissionPlayer | None, emission: Emission) -> None:
     """A tone that is cut off clicks, which everybody hears."""
     silent_blocks = 0
     while player and silent_blocks < DRAIN_BLOCKS and (block := audio.read()) is not None:
-        _play(audio, player, replace(emission, on=False), len(block.samples))
+        _play(audio, player, replace(emission, on=False), block)
         silent_blocks += player.settled
 
 

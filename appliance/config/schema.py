@@ -1,5 +1,6 @@
 """Every key of appliance.yaml with its type, range and default; default.yaml says the same in words."""
 
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -8,13 +9,28 @@ from pydantic import Field, PlainValidator, ValidationError, ValidationInfo, fie
 from pydantic_core import PydanticCustomError
 
 from appliance.dsp.carriers import HIGHEST_HZ, carrier_limits_hz
+from appliance.dsp.chirp import (
+    HIGHEST_CHIRP_HZ,
+    LOWEST_CHIRP_HZ,
+    MAX_PULSE_FADE_S,
+    MAX_PULSE_S,
+    MAX_PULSES_HZ,
+    MIN_PULSE_FADE_S,
+    MIN_PULSE_S,
+    MIN_PULSES_HZ,
+    MIN_SWEEP_HZ,
+)
 from appliance.fields import Choice, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, refusal
 from appliance.physics import MAX_LEVEL_DB_SPL, MIN_CARRIER_HZ
 from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
-from appliance.types import MAX_CARRIERS, MAX_MICS
+from appliance.types import MAX_CARRIERS, MAX_MICS, Chirps
 
 MIN_CARRIER_SPACING_HZ = 2_500.0
 """The Doppler bands on either side of two carriers must not touch."""
+
+MIN_CHIRP_DISTANCE_HZ = 2_000.0
+"""From a chirp's band to a tone: 900 Hz lie between the band and what the down-converter takes (1100 Hz from the
+carrier), so that of a chirp with fades of 2 ms no more than -56 dB of its energy comes into the tone's band."""
 
 _PCM_NAME = r"[!-~]([ -~]{0,198}[!-~])?"
 _TEXT = r"[^\x00-\x1f\x7f]{1,1000}"
@@ -49,8 +65,26 @@ class AudioConfig(PlainModel):
     speaker_full_scale_db_spl: Annotated[float, Range(60, 130)] = 90.0
 
 
+class ChirpsConfig(PlainModel):
+    """Chirps that tell how far something is: from where to where, how long, how often, how loud at 1 m."""
+
+    start_hz: Annotated[float, Range(LOWEST_CHIRP_HZ, HIGHEST_CHIRP_HZ)] = 34_000.0
+    stop_hz: Annotated[float, Range(LOWEST_CHIRP_HZ, HIGHEST_CHIRP_HZ)] = 43_000.0
+    pulse_ms: Annotated[float, Range(MIN_PULSE_S * 1000, MAX_PULSE_S * 1000)] = 5.0
+    fade_ms: Annotated[float, Range(MIN_PULSE_FADE_S * 1000, MAX_PULSE_FADE_S * 1000)] = 2.0
+    pulses_hz: Annotated[float, Range(MIN_PULSES_HZ, MAX_PULSES_HZ)] = 20.0
+    level_db_spl: Annotated[float, Range(40, MAX_LEVEL_DB_SPL)] = 70.0
+
+    @model_validator(mode="after")
+    def _sweep_is_wide(self) -> Self:
+        if abs(self.stop_hz - self.start_hz) < MIN_SWEEP_HZ:
+            message = f"must be at least {MIN_SWEEP_HZ:.10g} Hz from start_hz, {self.start_hz:.10g}"
+            raise ValidationError.from_exception_data("Chirps", [refusal(("stop_hz",), message)])
+        return self
+
+
 class EmissionConfig(PlainModel):
-    """The tones: which, how loud at 1 m, and how gently they come and go."""
+    """Tones and chirps: which, how loud at 1 m, and how gently tones come and go."""
 
     on: bool = True
     carriers_hz: Annotated[tuple[Annotated[float, Range(MIN_CARRIER_HZ, HIGHEST_HZ)], ...], Field(strict=False)] = (
@@ -58,6 +92,21 @@ class EmissionConfig(PlainModel):
     )
     level_db_spl: Annotated[float, Range(40, MAX_LEVEL_DB_SPL)] = 75.0
     fade_ms: Annotated[int, Range(50, 1000)] = 100
+    chirps: ChirpsConfig | None = None
+
+    def wanted_chirps(self) -> Chirps | None:
+        """The chirps as the rest of the appliance knows them."""
+        chirps = self.chirps
+        if chirps is None:
+            return None
+        return Chirps(
+            start_hz=chirps.start_hz,
+            stop_hz=chirps.stop_hz,
+            pulse_s=chirps.pulse_ms / 1000.0,
+            fade_s=chirps.fade_ms / 1000.0,
+            pulses_hz=chirps.pulses_hz,
+            level_db_spl=chirps.level_db_spl,
+        )
 
     @field_validator("carriers_hz")
     @classmethod
@@ -69,6 +118,32 @@ class EmissionConfig(PlainModel):
                 message = f"{lower_hz:.10g} and {upper_hz:.10g} are less than {MIN_CARRIER_SPACING_HZ:.10g} Hz apart"
                 raise PydanticCustomError("plain", message)
         return carriers_hz
+
+    @model_validator(mode="after")
+    def _chirps_fit_tones(self) -> Self:
+        if self.chirps is None:
+            return self
+        faults = []
+        low_hz, high_hz = sorted((self.chirps.start_hz, self.chirps.stop_hz))
+        for carrier_hz in self.carriers_hz:
+            if low_hz - MIN_CHIRP_DISTANCE_HZ < carrier_hz < high_hz + MIN_CHIRP_DISTANCE_HZ:
+                message = (
+                    f"{low_hz:.10g} to {high_hz:.10g} come closer than {MIN_CHIRP_DISTANCE_HZ:.10g} Hz "
+                    f"to the tone at {carrier_hz:.10g}"
+                )
+                faults.append(refusal(("chirps",), message))
+        together_db_spl = 20.0 * math.log10(
+            10.0 ** (self.level_db_spl / 20.0) + 10.0 ** (self.chirps.level_db_spl / 20.0)
+        )
+        if together_db_spl > MAX_LEVEL_DB_SPL:
+            message = (
+                f"makes {together_db_spl:.1f} dB SPL together with emission.level_db_spl {self.level_db_spl:.10g}; "
+                f"{MAX_LEVEL_DB_SPL:.10g} is the cap"
+            )
+            faults.append(refusal(("chirps", "level_db_spl"), message))
+        if faults:
+            raise ValidationError.from_exception_data("Emission", faults)
+        return self
 
 
 class SensingConfig(PlainModel):
@@ -128,9 +203,11 @@ class Config(PlainModel):
     def _carriers_fit_rate(self) -> Self:
         _, highest_hz = carrier_limits_hz(self.audio.rate_hz)
         too_high = [index for index, carrier_hz in enumerate(self.emission.carriers_hz) if carrier_hz > highest_hz]
-        if too_high:
+        places: list[tuple[str | int, ...]] = [("emission", "carriers_hz", index) for index in too_high]
+        if chirps := self.emission.chirps:
+            ends_hz = {"start_hz": chirps.start_hz, "stop_hz": chirps.stop_hz}
+            places += [("emission", "chirps", key) for key, end_hz in ends_hz.items() if end_hz > highest_hz]
+        if places:
             message = f"must be at most {highest_hz:.10g} while audio.rate_hz is {self.audio.rate_hz}"
-            raise ValidationError.from_exception_data(
-                "Config", [refusal(("emission", "carriers_hz", index), message) for index in too_high]
-            )
+            raise ValidationError.from_exception_data("Config", [refusal(place, message) for place in places])
         return self

@@ -8,6 +8,14 @@ from numpy.typing import NDArray
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
 PHASOR_MARGIN: Final[int]
+TONE_BLOCK_FRAMES: Final[int]
+LOWEST_CHIRP_HZ: Final[float]
+HIGHEST_CHIRP_HZ: Final[float]
+MIN_SWEEP_HZ: Final[float]
+MIN_PULSE_S: Final[float]
+MAX_PULSE_S: Final[float]
+MIN_PULSE_FADE_S: Final[float]
+MAX_PULSE_FADE_S: Final[float]
 
 @final
 class DownConverter:
@@ -27,10 +35,36 @@ class ToneSynthesiser:
     def __init__(self, *, rate_hz: int, outputs: int, max_amplitude: float, fade_s: float) -> None: ...
     @property
     def settled(self) -> bool: ...
+    @property
+    def loudest(self) -> float: ...
     # amplitude is the sum over carriers; no carriers fade to silence
     def play(self, carriers_hz: Sequence[float], amplitude: float) -> None: ...
     # samples [frames, outputs] out
     def process_into(self, samples: NDArray[np.int32]) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class ChirpSynthesiser:
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        outputs: int,
+        max_amplitude: float,
+        start_hz: float,
+        stop_hz: float,
+        pulse_s: float,
+        fade_s: float,
+    ) -> None: ...
+    @property
+    def pulse_frames(self) -> int: ...
+    @property
+    def frames_left(self) -> int: ...
+    def begin(self, amplitude: float) -> None: ...
+    # adds to samples [frames, outputs]
+    def process_into(self, samples: NDArray[np.int32]) -> None: ...
+    # pulse [pulse_frames] out
+    def pulse_into(self, pulse: NDArray[np.float32]) -> None: ...
     def reset(self) -> None: ...
 
 @final

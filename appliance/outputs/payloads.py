@@ -26,7 +26,7 @@ from appliance.events import (
     StreamHealth,
 )
 from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
-from appliance.types import MotionClass, Presence
+from appliance.types import Chirps, MotionClass, Presence
 
 MAX_COMMAND_BYTES = 256
 """No valid command comes near; a longer one is refused before it is decoded."""
@@ -48,6 +48,7 @@ def _rounded(digits: int) -> AfterValidator:
 Time = Annotated[AwareDatetime, PlainSerializer(rfc3339, when_used="json")]
 Probability = Annotated[float, Field(ge=0.0, le=1.0), _rounded(3)]
 RadialMps = Annotated[float, Field(allow_inf_nan=False), _rounded(2)]
+LevelDbSpl = Annotated[float, Field(allow_inf_nan=False), _rounded(1)]
 StreamTime = Annotated[float, Field(allow_inf_nan=False), _rounded(3)]
 
 
@@ -156,13 +157,29 @@ class PresenceChangedMessage(_EventMessage):
     confidence: Probability
 
 
+class ChirpsMessage(Message):
+    """Chirps beside the tones: their ends in Hz, times in ms, the level in dB SPL at 1 m."""
+
+    start_hz: float
+    stop_hz: float
+    pulse_ms: Annotated[float, _rounded(3)]
+    fade_ms: Annotated[float, _rounded(3)]
+    pulses_hz: float
+    level_db_spl: LevelDbSpl
+
+
 class EmissionChangedMessage(_EventMessage):
-    """What the tweeter plays changed; the level in dB SPL at 1 m, the carriers in Hz."""
+    """What the tweeter plays changed.
+
+    `carriers_hz` in Hz, all of them together `level_db_spl` at 1 m, which is null without any; `chirps` is null
+    without any.
+    """
 
     type: Literal["emission_changed"] = "emission_changed"
     on: bool
     carriers_hz: tuple[float, ...]
-    level_db_spl: Annotated[float, _rounded(1)]
+    level_db_spl: LevelDbSpl | None
+    chirps: ChirpsMessage | None
 
 
 class StreamHealthMessage(_EventMessage):
@@ -206,18 +223,31 @@ def event_message(event: Event, at: datetime) -> EventMessage | None:
                 at=at, t_s=t_s, cause=cause, presence=presence, previous=previous, confidence=confidence
             )
         case EmissionChanged(t_s, emission, cause):
+            tones, chirps = emission.tones, emission.chirps
             return EmissionChangedMessage(
                 at=at,
                 t_s=t_s,
                 cause=cause,
                 on=emission.on,
-                carriers_hz=emission.carriers_hz,
-                level_db_spl=emission.level_db_spl,
+                carriers_hz=tones.carriers_hz if tones else (),
+                level_db_spl=tones.level_db_spl if tones else None,
+                chirps=_chirps_message(chirps) if chirps else None,
             )
         case StreamHealth(t_s, faults, lost_frames, cause):
             return StreamHealthMessage(at=at, t_s=t_s, cause=cause, faults=faults, lost_frames=lost_frames)
         case DeviceLost(t_s, device, cause):
             return DeviceLostMessage(at=at, t_s=t_s, cause=cause, device=device)
+
+
+def _chirps_message(chirps: Chirps) -> ChirpsMessage:
+    return ChirpsMessage(
+        start_hz=chirps.start_hz,
+        stop_hz=chirps.stop_hz,
+        pulse_ms=chirps.pulse_s * 1000.0,
+        fade_ms=chirps.fade_s * 1000.0,
+        pulses_hz=chirps.pulses_hz,
+        level_db_spl=chirps.level_db_spl,
+    )
 
 
 def presence_state(event: PresenceChanged, at: datetime) -> PresenceState:

@@ -25,12 +25,12 @@ from appliance.events import (
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.payloads import EVENT_TYPES, TOPICS, UNKNOWN_MOTION, EventMessage, MotionState
 from appliance.outputs.publisher import EventPublisher
-from appliance.types import MotionClass, Presence, Tones
+from appliance.types import Emission, MotionClass, Presence, Tones
 
 ROOT = "pipistrelle/attic"
 CONFIG = "homeassistant/device/pipistrelle_attic/config"
 EVENTS = [
-    EmissionChanged(0.1, Tones((33_000.0,), 64.0), "start"),
+    EmissionChanged(0.1, Emission(tones=Tones((33_000.0,), 64.0)), "start"),
     MotionStarted(1.0, MotionClass.MINOR, 0.8, 0.314159, "score"),
     PresenceChanged(1.0, Presence.OCCUPIED, Presence.UNKNOWN, 0.8, "motion"),
     MotionUpdated(1.5, MotionClass.MAJOR, 0.9, -1.25, "kind"),

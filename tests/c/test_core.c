@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chirp.h"
 #include "downconvert.h"
 #include "echo_paths.h"
+#include "fft.h"
+#include "fft_passes.h"
 #include "multipath.h"
 #include "phase.h"
 #include "phasor_sum.h"
@@ -155,6 +158,8 @@ static void test_tone(void)
             carriers_hz[c] = 31000.0 + random_u32() % 65000;
         }
         pp_tone_play(tone, carriers_hz, random_u32() % 6, random_u32() % 3 * 0.1, reason);
+        const double loudest = pp_tone_loudest(tone);
+        CHECK(loudest <= 0.125 * (1 + 1e-12));
         pp_tone_execute(tone, samples, frames);
         for (size_t n = 0; n < frames * 3; n++) {
             CHECK(fabs((double)samples[n]) <= 0.125 * PP_FULL_SCALE);
@@ -164,6 +169,83 @@ static void test_tone(void)
     }
     pp_tone_destroy(tone);
     pp_tone_destroy(NULL);
+}
+
+/* The same wishes at the same frames give the same bits, however the stream is cut. */
+static void test_tone_cuts(int outputs)
+{
+    enum { FRAMES = 30000, WISHES = 3 };
+    static const double carriers_hz[WISHES][PP_MAX_CARRIERS] = {
+        {40000.0, 45000.1}, {33000.0, 50000.0, 60000.7, 90000.0}, {40000.0}};
+    static const size_t counts[WISHES] = {2, 4, 1};
+    static const size_t starts[WISHES + 1] = {0, 9000, 20001, FRAMES};
+    const size_t width = (size_t)outputs;
+    char reason[PP_REASON_BYTES];
+    const pp_tone_spec spec = {192000, outputs, 0.5, 0.05};
+    int32_t *const wanted = exactly(FRAMES * width * sizeof(int32_t));
+    for (int round = 0; round < 4; round++) {
+        pp_tone *const tone = pp_tone_create(&spec, reason);
+        CHECK(tone != NULL);
+        for (size_t w = 0; w < WISHES; w++) {
+            CHECK(pp_tone_play(tone, carriers_hz[w], counts[w], 0.5, reason));
+            for (size_t frame = starts[w]; frame < starts[w + 1];) {
+                const size_t left = starts[w + 1] - frame;
+                const size_t drawn = round == 0 ? left : random_u32() % 600;
+                const size_t frames = drawn < left ? drawn : left;
+                int32_t *const samples = exactly(frames * width * sizeof(int32_t));
+                pp_tone_execute(tone, samples, frames);
+                int32_t *const here = wanted + frame * width;
+                const size_t bytes = frames * width * sizeof(int32_t);
+                if (round == 0) {
+                    memcpy(here, samples, bytes);
+                }
+                CHECK(memcmp(here, samples, bytes) == 0);
+                free(samples);
+                frame += frames;
+            }
+        }
+        CHECK(pp_tone_settled(tone));
+        pp_tone_destroy(tone);
+    }
+    free(wanted);
+}
+
+/* Pulses on a stream of anything, cut anyhow: within the limit where they sound, and untouched where not. */
+static void test_chirp(void)
+{
+    char reason[PP_REASON_BYTES];
+    const pp_chirp_spec wrong = {192000, 2, 0.125, 34000.0, 38999.0, 0.005, 0.001};
+    CHECK(pp_chirp_create(&wrong, reason) == NULL);
+    CHECK(strstr(reason, "stop_hz: wanted") != NULL);
+    for (int outputs = 1; outputs <= 3; outputs++) {
+        const pp_chirp_spec spec = {192000, outputs, outputs == 3 ? 1.0 : 0.125, 46000.0, 34000.0, 0.005, 0.001};
+        const size_t width = (size_t)outputs;
+        pp_chirp *const chirp = pp_chirp_create(&spec, reason);
+        CHECK(chirp != NULL);
+        CHECK(pp_chirp_pulse_frames(chirp) == 960);
+        CHECK(!pp_chirp_begin(chirp, NAN, reason));
+        for (int i = 0; i < 200; i++) {
+            const size_t frames = random_u32() % 500;
+            int32_t *const samples = exactly(frames * width * sizeof(int32_t));
+            for (size_t n = 0; n < frames * width; n++) {
+                samples[n] = (int32_t)random_u32();
+            }
+            int32_t *const before = copy_of(samples, frames * width);
+            const bool over = pp_chirp_frames_left(chirp) == 0;
+            CHECK(pp_chirp_begin(chirp, random_u32() % 3 * 0.1, reason) == over);
+            const size_t left = pp_chirp_frames_left(chirp);
+            const size_t sounding = width * (left < frames ? left : frames);
+            pp_chirp_execute(chirp, samples, frames);
+            for (size_t n = 0; n < frames * width; n++) {
+                CHECK(n < sounding ? fabs((double)samples[n]) <= spec.max_amplitude * PP_FULL_SCALE
+                                   : samples[n] == before[n]);
+            }
+            free(before);
+            free(samples);
+        }
+        pp_chirp_destroy(chirp);
+    }
+    pp_chirp_destroy(NULL);
 }
 
 /* Any delays that are accepted stay within the memory, at every edge of the range and over every block length. */
@@ -290,8 +372,88 @@ static void test_echo_paths(void)
     CHECK(pp_echo_paths_create(&wrong, reason) == NULL);
 }
 
+/* Against the sum itself, in double. Four different signals lie side by side. */
+static void test_fft(size_t points)
+{
+    pp_fft *const fft = pp_fft_create(points);
+    CHECK(fft != NULL);
+    pp_quad *const data = aligned_alloc(sizeof(pp_quad), points * 2 * sizeof(pp_quad));
+    float *const signal = exactly(points * 8 * sizeof(float));
+    CHECK(data != NULL);
+    for (size_t n = 0; n < points * 8; n++) {
+        signal[n] = (float)random_u32() * 0x1p-31F - 1.0F;
+    }
+    memcpy(data, signal, points * 8 * sizeof(float));
+    pp_fft_execute(fft, data);
+    const double tolerance = 3e-7 * sqrt((double)points) * log2((double)points);
+    const size_t step = points > 512 ? points / 128 + 1 : 1;
+    for (size_t k = 0; k < points; k += step) {
+        for (size_t lane = 0; lane < 4; lane++) {
+            double re = 0;
+            double im = 0;
+            for (size_t n = 0; n < points; n++) {
+                const double angle = -6.283185307179586 * (double)(k * n % points) / (double)points;
+                const double x = signal[8 * n + lane];
+                const double y = signal[8 * n + 4 + lane];
+                re += x * cos(angle) - y * sin(angle);
+                im += x * sin(angle) + y * cos(angle);
+            }
+            CHECK(fabs((double)data[2 * k][lane] - re) < tolerance);
+            CHECK(fabs((double)data[2 * k + 1][lane] - im) < tolerance);
+        }
+    }
+    free(signal);
+    free(data);
+    pp_fft_destroy(fft);
+}
+
+/* Every instruction set that is here does what plain C does. */
+static void test_fft_passes(void)
+{
+    const pp_fft_passes *const fast = pp_fft_passes_avx2();
+    enum { POINTS = 64, SPAN = 8 };
+    pp_twiddles twiddles[SPAN];
+    pp_quad plain[2 * POINTS];
+    for (size_t k = 0; k < SPAN * 6; k++) {
+        ((float *)twiddles)[k] = (float)random_u32() * 0x1p-32F;
+    }
+    for (size_t n = 0; n < 2 * POINTS; n++) {
+        plain[n] = (pp_quad){(float)random_u32() * 0x1p-32F, 1, 0, (float)random_u32() * -0x1p-32F};
+    }
+    if (fast == NULL) {
+        return;
+    }
+    pp_quad quick[2 * POINTS];
+    memcpy(quick, plain, sizeof plain);
+    pp_fft_passes_generic.first_2(plain, POINTS);
+    pp_fft_passes_generic.first_4(plain, POINTS);
+    pp_fft_passes_generic.combine_4(plain, POINTS, SPAN, twiddles);
+    fast->first_2(quick, POINTS);
+    fast->first_4(quick, POINTS);
+    fast->combine_4(quick, POINTS, SPAN, twiddles);
+    for (size_t n = 0; n < 2 * POINTS; n++) {
+        for (size_t lane = 0; lane < 4; lane++) {
+            CHECK(fabsf(plain[n][lane] - quick[n][lane]) < 1e-5F);
+        }
+    }
+}
+
+static void test_fft_refusals(void)
+{
+    const size_t bad[] = {0, 1, 32, 63, 65, 96, 4095, 4097, 8192, SIZE_MAX};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CHECK(pp_fft_create(bad[i]) == NULL);
+    }
+    pp_fft_destroy(NULL);
+}
+
 int main(void)
 {
+    for (size_t points = PP_FFT_MIN_POINTS; points <= PP_FFT_MAX_POINTS; points *= 2) {
+        test_fft(points);
+    }
+    test_fft_passes();
+    test_fft_refusals();
     test_phase();
     test_downconverter_refusals();
     test_downconverter_far_frames();
@@ -300,6 +462,10 @@ int main(void)
         test_downconverter_cuts(96000, mics, 1 + mics / 2 % 4);
     }
     test_tone();
+    for (int outputs = 1; outputs <= 3; outputs++) {
+        test_tone_cuts(outputs);
+    }
+    test_chirp();
     test_multipath();
     test_phasor_sum();
     test_echo_paths();

@@ -83,6 +83,44 @@ CONFIG_FAULTS = [
     ),
     ("emission:\n  level_db_spl: 81\n", "2:17: emission.level_db_spl: must be a number from 40 to 80"),
     ("emission:\n  fade_ms: 0\n", "2:12: emission.fade_ms: must be a whole number from 50 to 1000"),
+    ("emission:\n  chirps: 5\n", "2:11: emission.chirps: must be a mapping of keys"),
+    (
+        "emission:\n  chirps: {stop_hx: 1}\n",
+        "2:12: emission.chirps.stop_hx: is not a known key (did you mean stop_hz?)",
+    ),
+    (
+        (
+            "emission:\n  carriers_hz: [48000]\n  chirps:\n    start_hz: 33999\n    stop_hz: 46001\n    pulse_ms: 4.9\n"
+            "    fade_ms: 2.1\n    pulses_hz: 9\n    level_db_spl: 81\n"
+        ),
+        (
+            "4:15: emission.chirps.start_hz: must be a number from 34000 to 46000\n"
+            "5:14: emission.chirps.stop_hz: must be a number from 34000 to 46000\n"
+            "6:15: emission.chirps.pulse_ms: must be a number from 5 to 40\n"
+            "7:14: emission.chirps.fade_ms: must be a number from 1 to 2\n"
+            "8:16: emission.chirps.pulses_hz: must be a number from 10 to 25\n"
+            "9:19: emission.chirps.level_db_spl: must be a number from 40 to 80"
+        ),
+    ),
+    (
+        "emission:\n  carriers_hz: [46000]\n  chirps: {start_hz: 39000, stop_hz: 34001}\n",
+        "3:38: emission.chirps.stop_hz: must be at least 5000 Hz from start_hz, 39000",
+    ),
+    (
+        "emission:\n  carriers_hz: [44999, 40000]\n  chirps: {}\n",
+        (
+            "3:11: emission.chirps: 34000 to 43000 come closer than 2000 Hz to the tone at 44999\n"
+            "3:11: emission.chirps: 34000 to 43000 come closer than 2000 Hz to the tone at 40000"
+        ),
+    ),
+    (
+        "emission:\n  carriers_hz: [45000]\n  level_db_spl: 78\n  chirps: {level_db_spl: 70}\n",
+        ("4:26: emission.chirps.level_db_spl: makes 80.9 dB SPL together with emission.level_db_spl 78; 80 is the cap"),
+    ),
+    (
+        "audio: {rate_hz: 96000}\nemission:\n  carriers_hz: [33000]\n  chirps: {start_hz: 45001, stop_hz: 36000}\n",
+        "4:22: emission.chirps.start_hz: must be at most 45000 while audio.rate_hz is 96000",
+    ),
     ("sensing:\n  hold_s: 1:30\n", "2:11: sensing.hold_s: must be a number from 5 to 3600"),
     ("sensing:\n  false_alarms_per_day: 0\n", "2:25: sensing.false_alarms_per_day: must be a number from 0.01 to 1000"),
     # mqtt and routines

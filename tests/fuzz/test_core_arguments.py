@@ -20,6 +20,9 @@ ANYTHING = st.one_of(
 )
 
 
+CHIRP = {"rate_hz": 192_000, "start_hz": 34e3, "stop_hz": 43e3, "pulse_s": 0.005, "fade_s": 0.001}
+
+
 @pytest.fixture(scope="module")
 def cores():
     return (
@@ -28,6 +31,7 @@ def cores():
         (_core.MultipathChannel(paths=2, mics=2, max_delay_frames=20), 4),
         (_core.PhasorSum(mics=2, segment_samples=3), 5),
         (_core.EchoPaths(mics=2, nearest_m=0.2), 9),
+        (_core.ChirpSynthesiser(**CHIRP, outputs=2, max_amplitude=0.1), 1),
     )
 
 
@@ -37,6 +41,8 @@ def test_any_argument_is_taken_or_refused(cores, arguments):
     for core, count in cores:
         with contextlib.suppress(TypeError, ValueError):
             core.process_into(*arguments[:count])
+        with contextlib.suppress(TypeError, ValueError, AttributeError):
+            core.pulse_into(*arguments[:1])
 
 
 @settings(max_examples=150, deadline=None)
@@ -53,6 +59,13 @@ def test_any_specification_is_taken_or_refused(rate_hz, count, carriers_hz, numb
     with contextlib.suppress(*refusals):
         tone = _core.ToneSynthesiser(rate_hz=rate_hz, outputs=count, max_amplitude=number, fade_s=0.1)
         tone.play(carriers_hz, number)
+    for name in CHIRP:
+        with contextlib.suppress(*refusals):
+            chirp = _core.ChirpSynthesiser(**{**CHIRP, name: number}, outputs=count, max_amplitude=0.1)
+            chirp.begin(number)
+    with contextlib.suppress(*refusals):
+        chirp = _core.ChirpSynthesiser(**{**CHIRP, "rate_hz": rate_hz}, outputs=1, max_amplitude=number)
+        chirp.begin(number)
     with contextlib.suppress(*refusals):
         _core.MultipathChannel(paths=count, mics=count, max_delay_frames=count)
     with contextlib.suppress(*refusals):

@@ -15,7 +15,7 @@ from support.lockstep import make_pipeline
 
 from appliance.events import MotionStarted
 from appliance.hardware.wav import WavAudio
-from appliance.types import Tones
+from appliance.types import Emission, Tones
 
 _CHECKOUT = pathlib.Path(__file__).parents[2]
 SHARED = pathlib.Path(os.environ.get("PIPISTRELLE_SHARED", _CHECKOUT.parent / "shared"))
@@ -41,7 +41,7 @@ def starts_s(source, folder):
     about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     audio = WavAudio(path)
     try:
-        pipeline = make_pipeline(mics=audio.mics, emission=Tones(audio.carriers_hz, level_db_spl=75.0))
+        pipeline = make_pipeline(mics=audio.mics, emission=Emission(tones=Tones(audio.carriers_hz, level_db_spl=75.0)))
         events = []
         while (block := audio.read()) is not None:
             events += pipeline.process(block).events

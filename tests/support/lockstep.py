@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from appliance.emission.player import EmissionPlayer
 from appliance.hardware.room import VirtualRoom
 from appliance.pipeline import Pipeline, Step
-from appliance.types import PcmBlock, Tones
+from appliance.types import Emission, PcmBlock, Tones
 
-TONES = Tones(carriers_hz=(40_000.0,), level_db_spl=75.0)
+TONES = Emission(tones=Tones(carriers_hz=(40_000.0,), level_db_spl=75.0))
 FULL_SCALE_DB_SPL = 90.0
 
 
@@ -41,7 +41,7 @@ def listen(
         asked = before(pipeline, block.end_s)
         step = pipeline.process(heard(block))
         player.follow(pipeline.emission)
-        room.write(player.process(len(block.samples)))
+        room.write(player.process(len(block.samples), first_frame=block.first_frame))
         yield block.end_s, Step((*asked, *step.events), step.frames, step.scores)
 
 

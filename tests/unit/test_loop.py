@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,10 +14,10 @@ from appliance.errors import DeviceLost, SourceError
 from appliance.events import EmissionChanged
 from appliance.loop import _QUEUE_BLOCKS, DRAIN_BLOCKS, AudioLoop
 from appliance.pipeline import Step
-from appliance.types import Tones
+from appliance.types import Emission, Tones
 
 FRAMES = 1920
-TONES = Tones((40_000.0,), 75.0)
+TONES = Emission(tones=Tones((40_000.0,), 75.0))
 
 
 class Thinker:
@@ -208,7 +209,7 @@ def test_the_tone_follows_the_wanted_emission():
             yield taken
 
     def think(taken):
-        thinker.emission = Tones((40_000.0,), 75.0, on=not off_at <= taken.first_frame // FRAMES < on_at)
+        thinker.emission = replace(TONES, on=not off_at <= taken.first_frame // FRAMES < on_at)
 
     audio, thinker = FakeAudio(source(), outputs=1), Thinker(think)
     run(audio, thinker, player=player(), deliver=lambda _step, _t_s: thought.release())

@@ -17,7 +17,7 @@ from appliance.events import (
     StreamHealth,
 )
 from appliance.outputs import payloads
-from appliance.types import MotionClass, Presence, Tones
+from appliance.types import Chirps, Emission, MotionClass, Presence, Tones
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 891234, tzinfo=UTC)
 EVENTS = [
@@ -25,7 +25,8 @@ EVENTS = [
     MotionUpdated(1.5, MotionClass.MINOR, 0.7, None, "kind"),
     MotionStopped(2.0, 0.1, None, "quiet"),
     PresenceChanged(2.5, Presence.VACANT, Presence.OCCUPIED, 0.98765, "hold time over"),
-    EmissionChanged(3.0, Tones((33_000.0, 39_000.0), 64.04), "calibrated"),
+    EmissionChanged(3.0, Emission(tones=Tones((33_000.0, 39_000.0), 64.04)), "calibrated"),
+    EmissionChanged(3.2, Emission(chirps=Chirps(34e3, 43e3, 0.005, 0.002, 20.0, 70.0), on=False), "command"),
     StreamHealth(3.5, ("frames_lost",), 960, "overrun"),
     DeviceLost(4.0, "hw:1", "unplugged"),
 ]
@@ -57,6 +58,31 @@ def test_motion_message_rounds_what_it_shows():
         "score": 0.912,
         "radial_mps": -0.5,
     }
+
+
+def test_an_emission_tells_tones_and_chirps():
+    tones, chirps = Tones((45_000.0,), 75.0), Chirps(34_000.0, 43_000.0, 0.0051, 0.002, 20.0, 70.04)
+    both = wire(payloads.event_message(EmissionChanged(0.0, Emission(tones, chirps), "start"), AT))
+    assert both == {
+        "at": "2026-03-04T05:06:07.891Z",
+        "t_s": 0.0,
+        "cause": "start",
+        "type": "emission_changed",
+        "on": True,
+        "carriers_hz": [45_000.0],
+        "level_db_spl": 75.0,
+        "chirps": {
+            "start_hz": 34_000.0,
+            "stop_hz": 43_000.0,
+            "pulse_ms": 5.1,
+            "fade_ms": 2.0,
+            "pulses_hz": 20.0,
+            "level_db_spl": 70.0,
+        },
+    }
+    assert wire(payloads.event_message(EmissionChanged(0.0, Emission(tones), ""), AT))["chirps"] is None
+    without = wire(payloads.event_message(EmissionChanged(0.0, Emission(chirps=chirps), ""), AT))
+    assert (without["carriers_hz"], without["level_db_spl"]) == ([], None)
 
 
 def test_time_is_utc_whatever_zone_it_came_in():
@@ -92,7 +118,9 @@ def test_motion_is_true_false_or_unknown(event, motion):
     assert payloads.motion_state(event).motion is motion
 
 
-@pytest.mark.parametrize("event", [EVENTS[4], EVENTS[5], PresenceChanged(0, Presence.OCCUPIED, Presence.VACANT, 1, "")])
+@pytest.mark.parametrize(
+    "event", [EVENTS[4], EVENTS[5], EVENTS[6], PresenceChanged(0, Presence.OCCUPIED, Presence.VACANT, 1, "")]
+)
 def test_other_events_say_nothing_of_motion(event):
     assert payloads.motion_state(event) is None
 

@@ -8,7 +8,7 @@ from support.lockstep import TONES, events_of, listen, make_pipeline
 
 from appliance.events import EmissionChanged, MotionStarted, MotionStopped, PresenceChanged, StreamHealth
 from appliance.simulation.scenes import empty, walk
-from appliance.types import PcmBlock, Presence
+from appliance.types import Chirps, Emission, PcmBlock, Presence
 
 RATE_HZ = 192_000
 BLOCK_FRAMES = 1920
@@ -307,3 +307,9 @@ def test_time_never_runs_back_and_no_event_lies_ahead_of_its_block():
         for event in step.events:
             assert last_s <= event.t_s <= t_s
             last_s = event.t_s
+
+
+def test_chirps_without_tones_are_refused():
+    chirps = Chirps(34_000.0, 43_000.0, pulse_s=0.005, fade_s=0.002, pulses_hz=20.0, level_db_spl=70.0)
+    with pytest.raises(ValueError, match="wanted tones, got none"):
+        make_pipeline(emission=Emission(chirps=chirps))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from appliance.events import EmissionChanged, MotionStarted, MotionStopped, MotionUpdated, PresenceChanged
 from appliance.routines.engine import Engine
 from appliance.routines.schema import Routine
-from appliance.types import MotionClass, Presence, Tones
+from appliance.types import Emission, MotionClass, Presence, Tones
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ACTION = {"action": "mqtt.publish", "topic": "a", "payload": "x"}
@@ -78,7 +78,10 @@ def test_the_first_state_counts_as_a_change_even_when_unknown():
 
 def test_other_events_and_no_routines_do_nothing():
     engine = Engine([routine(presence("occupied"), motion())])
-    assert engine.handle(EmissionChanged(t_s=0.0, emission=Tones((40_000.0,), 75.0), cause="x"), NOON) == []
+    assert (
+        engine.handle(EmissionChanged(t_s=0.0, emission=Emission(tones=Tones((40_000.0,), 75.0)), cause="x"), NOON)
+        == []
+    )
     assert Engine([]).handle(becomes("occupied"), NOON) == []
 
 

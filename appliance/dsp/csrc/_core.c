@@ -1,13 +1,15 @@
 /* The module: its types and constants. */
 
 #include "binding.h"
+#include "chirp.h"
 #include "multipath.h"
 #include "phasor_sum.h"
+#include "tone.h"
 
 static int module_exec(PyObject *module)
 {
-    PyType_Spec *const types[] = {&pp_downconverter_type, &pp_tone_type, &pp_multipath_type, &pp_phasor_sum_type,
-                                 &pp_echo_paths_type};
+    PyType_Spec *const types[] = {&pp_downconverter_type, &pp_tone_type,       &pp_chirp_type,
+                                  &pp_multipath_type,     &pp_phasor_sum_type, &pp_echo_paths_type};
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         PyObject *const type = PyType_FromModuleAndSpec(module, types[t], NULL);
         if (type == NULL || PyModule_AddType(module, (PyTypeObject *)type) != 0) {
@@ -17,13 +19,28 @@ static int module_exec(PyObject *module)
         Py_DECREF(type);
     }
     if (PyModule_AddIntConstant(module, "MIN_DELAY_FRAMES", PP_MIN_DELAY_FRAMES) != 0 ||
+        PyModule_AddIntConstant(module, "TONE_BLOCK_FRAMES", PP_TONE_BLOCK_FRAMES) != 0 ||
         PyModule_AddIntConstant(module, "PHASOR_MARGIN", PP_PHASOR_MARGIN) != 0) {
         return -1;
     }
-    PyObject *const min_emitted_hz = PyFloat_FromDouble(PP_MIN_EMITTED_HZ);
-    const int added = PyModule_AddObjectRef(module, "MIN_EMITTED_HZ", min_emitted_hz);
-    Py_XDECREF(min_emitted_hz);
-    return added;
+    static const struct {
+        const char *name;
+        double value;
+    } floats[] = {
+        {"MIN_EMITTED_HZ", PP_MIN_EMITTED_HZ},         {"LOWEST_CHIRP_HZ", PP_LOWEST_CHIRP_HZ},
+        {"HIGHEST_CHIRP_HZ", PP_HIGHEST_CHIRP_HZ},     {"MIN_SWEEP_HZ", PP_MIN_SWEEP_HZ},
+        {"MIN_PULSE_S", PP_MIN_PULSE_S},               {"MAX_PULSE_S", PP_MAX_PULSE_S},
+        {"MIN_PULSE_FADE_S", PP_MIN_PULSE_FADE_S},     {"MAX_PULSE_FADE_S", PP_MAX_PULSE_FADE_S},
+    };
+    for (size_t f = 0; f < sizeof floats / sizeof floats[0]; f++) {
+        PyObject *const value = PyFloat_FromDouble(floats[f].value);
+        const int added = PyModule_AddObjectRef(module, floats[f].name, value);
+        Py_XDECREF(value);
+        if (added != 0) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0, NULL}};

@@ -118,6 +118,17 @@ static PyObject *tone_reset(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *tone_loudest(PyObject *self, void *closure)
+{
+    (void)closure;
+    if (!pp_enter(self)) {
+        return NULL;
+    }
+    const double loudest = pp_tone_loudest(pp_core(self));
+    pp_leave(self);
+    return PyFloat_FromDouble(loudest);
+}
+
 static PyObject *tone_settled(PyObject *self, void *closure)
 {
     (void)closure;
@@ -141,6 +152,7 @@ static PyMethodDef tone_methods[] = {
 
 static PyGetSetDef tone_properties[] = {
     {"settled", tone_settled, NULL, "True when no fade or glide is under way.", NULL},
+    {"loudest", tone_loudest, NULL, "Sum of amplitudes that is not exceeded until something else is asked.", NULL},
     {0},
 };
 

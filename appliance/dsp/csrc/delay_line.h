@@ -7,10 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Four microphones side by side; a processor without such registers still runs it, split by the compiler. */
-typedef float pp_quad __attribute__((vector_size(16)));
-
-#define PP_MICS_PER_QUAD 4
+#include "quad.h"
 
 /* `width` quads an entry (1 real, 2 complex: real parts, then imaginary). `oldest` is the first entry that the
  * filter still needs, `end` is behind the newest; both count entries. */

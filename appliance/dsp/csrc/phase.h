@@ -44,4 +44,13 @@ static inline pp_phasor pp_phasor_at(uint64_t turns)
     return (pp_phasor){.cosine = around[(quarter + 1) & 3], .sine = around[quarter & 3]};
 }
 
+/* Rotates `a` by `b`. */
+static inline pp_phasor pp_phasor_product(pp_phasor a, pp_phasor b)
+{
+    return (pp_phasor){
+        .cosine = a.cosine * b.cosine - a.sine * b.sine,
+        .sine = a.sine * b.cosine + a.cosine * b.sine,
+    };
+}
+
 #endif

@@ -3,10 +3,14 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "amplitude.h"
 #include "phase.h"
+#include "tone_block.h"
 
 typedef struct {
+    pp_tone_table table;
     uint64_t phase;
     uint64_t step;      /* phase advance per frame now; below half a turn, so that differences fit int64_t */
     uint64_t step_from;
@@ -17,12 +21,16 @@ typedef struct {
 } tone_voice;
 
 struct pp_tone {
+    int32_t block[PP_TONE_BLOCK_FRAMES]; /* made, but not yet given away from `given` on */
+    size_t given;
+    bool moving;             /* the block belongs to a transition */
+    double loudest;          /* sum of amplitudes at the block's louder end */
     int rate_hz;
     size_t outputs;
     double max_amplitude;
-    double limit;            /* max_amplitude in units of the output, never above the largest int32 */
-    int64_t fade_frames;
-    int64_t position;        /* frames into the transition; fade_frames when settled */
+    float limit;             /* max_amplitude in units of the output, never above the largest int32 */
+    int64_t fade_blocks;
+    int64_t position;        /* blocks into the transition; fade_blocks when settled */
     tone_voice voices[PP_MAX_CARRIERS];
 };
 
@@ -53,7 +61,8 @@ pp_tone *pp_tone_create(const pp_tone_spec *spec, char *reason)
     if (!spec_is_valid(spec, reason)) {
         return NULL;
     }
-    pp_tone *const tone = malloc(sizeof(pp_tone));
+    /* malloc need not align vectors on every processor. */
+    pp_tone *const tone = aligned_alloc(_Alignof(pp_tone), sizeof(pp_tone));
     if (tone == NULL) {
         snprintf(reason, PP_REASON_BYTES, "out of memory");
         return NULL;
@@ -62,8 +71,8 @@ pp_tone *pp_tone_create(const pp_tone_spec *spec, char *reason)
         .rate_hz = spec->rate_hz,
         .outputs = (size_t)spec->outputs,
         .max_amplitude = spec->max_amplitude,
-        .limit = fmin(floor(spec->max_amplitude * PP_FULL_SCALE), INT32_MAX),
-        .fade_frames = llrint(spec->fade_s * spec->rate_hz),
+        .limit = pp_limit_of(spec->max_amplitude),
+        .fade_blocks = llrint(spec->fade_s * spec->rate_hz / PP_TONE_BLOCK_FRAMES),
     };
     pp_tone_reset(tone);
     return tone;
@@ -81,7 +90,10 @@ size_t pp_tone_outputs(const pp_tone *tone)
 
 void pp_tone_reset(pp_tone *tone)
 {
-    tone->position = tone->fade_frames;
+    tone->position = tone->fade_blocks;
+    tone->given = PP_TONE_BLOCK_FRAMES;
+    tone->moving = false;
+    tone->loudest = 0;
     for (size_t v = 0; v < PP_MAX_CARRIERS; v++) {
         tone->voices[v] = (tone_voice){0};
     }
@@ -131,7 +143,8 @@ bool pp_tone_play(pp_tone *tone, const double *carriers_hz, size_t count, double
         voice->amplitude_from = voice->amplitude;
         voice->amplitude_to = amplitude_to[v];
         /* Nobody hears a silent carrier change its frequency. */
-        voice->step_from = voice->amplitude > 0 ? voice->step : step_to[v];
+        voice->step = voice->amplitude > 0 ? voice->step : step_to[v];
+        voice->step_from = voice->step;
         voice->step_to = step_to[v];
     }
     tone->position = 0;
@@ -140,45 +153,131 @@ bool pp_tone_play(pp_tone *tone, const double *carriers_hz, size_t count, double
 
 bool pp_tone_settled(const pp_tone *tone)
 {
-    return tone->position == tone->fade_frames;
+    return tone->position == tone->fade_blocks && !(tone->moving && tone->given < PP_TONE_BLOCK_FRAMES);
 }
 
-/* One frame further along the raised cosine; the last one lands exactly on what was asked. */
-static void advance_transition(pp_tone *tone)
+double pp_tone_loudest(const pp_tone *tone)
 {
-    tone->position++;
-    const bool last = tone->position == tone->fade_frames;
+    double wanted = 0;
+    double now = 0;
+    for (size_t v = 0; v < PP_MAX_CARRIERS; v++) {
+        wanted += tone->voices[v].amplitude_to;
+        now += tone->voices[v].amplitude;
+    }
+    return fmax(wanted, tone->given < PP_TONE_BLOCK_FRAMES ? tone->loudest : now);
+}
+
+/* The voice's part in the next block, its amplitude going straight to `amplitude`; moves the phase behind the block. */
+static pp_tone_part part_of(tone_voice *voice, double amplitude, int64_t bend)
+{
+    if (voice->table.step != voice->step || voice->table.bend != bend) {
+        pp_tone_make_table(&voice->table, voice->step, bend);
+    }
+    const pp_phasor start = pp_phasor_at(voice->phase);
+    const uint64_t pairs = PP_TONE_BLOCK_FRAMES * (PP_TONE_BLOCK_FRAMES - 1) / 2;
+    voice->phase += PP_TONE_BLOCK_FRAMES * voice->step + pairs * (uint64_t)bend;
+    return (pp_tone_part){
+        .table = &voice->table,
+        .by_cosine = (float)start.sine,
+        .by_sine = (float)start.cosine,
+        .gain = (float)(voice->amplitude * PP_FULL_SCALE),
+        .slope = (float)((amplitude - voice->amplitude) * (PP_FULL_SCALE / PP_TONE_BLOCK_FRAMES)),
+    };
+}
+
+/* How far along the raised cosine the next block ends; the last one ends exactly at 1. */
+static double advance_transition(pp_tone *tone)
+{
+    if (tone->position == tone->fade_blocks || ++tone->position == tone->fade_blocks) {
+        return 1;
+    }
     const uint64_t half_turn = UINT64_C(1) << 63;
-    const uint64_t angle = half_turn / (uint64_t)tone->fade_frames * (uint64_t)tone->position;
-    const double done = last ? 1.0 : 0.5 - 0.5 * pp_phasor_at(angle).cosine;
+    const uint64_t angle = half_turn / (uint64_t)tone->fade_blocks * (uint64_t)tone->position;
+    return 0.5 - 0.5 * pp_phasor_at(angle).cosine;
+}
+
+static void store_limited(int32_t *restrict block, const pp_tone_floats *restrict sum, float limit)
+{
+#pragma GCC unroll 4
+    for (size_t n = 0; n < PP_TONE_BLOCK_FRAMES; n++) {
+        /* The amplitudes keep the limit up to a float's rounding, and this the rest. */
+        const float below = sum->frames[n] < limit ? sum->frames[n] : limit;
+        const float within = below > -limit ? below : -limit;
+        block[n] = pp_rounded(within);
+    }
+}
+
+static void make_block(pp_tone *tone)
+{
+    pp_tone_part parts[PP_MAX_CARRIERS];
+    size_t count = 0;
+    tone->moving = tone->position < tone->fade_blocks;
+    const double done = advance_transition(tone);
+    const bool last = tone->position == tone->fade_blocks;
+    double before = 0;
+    double after = 0;
     for (size_t v = 0; v < PP_MAX_CARRIERS; v++) {
         tone_voice *const voice = &tone->voices[v];
+        const double amplitude = last ? voice->amplitude_to
+                                      : voice->amplitude_from + done * (voice->amplitude_to - voice->amplitude_from);
         const double glide = (double)(int64_t)(voice->step_to - voice->step_from);
-        voice->step = last ? voice->step_to : voice->step_from + (uint64_t)(int64_t)(done * glide);
-        voice->amplitude = last ? voice->amplitude_to
-                                : voice->amplitude_from + done * (voice->amplitude_to - voice->amplitude_from);
+        const uint64_t step = last ? voice->step_to : voice->step_from + (uint64_t)(int64_t)(done * glide);
+        if (voice->amplitude > 0 || amplitude > 0) {
+            parts[count++] = part_of(voice, amplitude, (int64_t)(step - voice->step) / PP_TONE_BLOCK_FRAMES);
+        }
+        before += voice->amplitude;
+        after += amplitude;
+        voice->amplitude = amplitude;
+        voice->step = step;
+    }
+    tone->loudest = before > after ? before : after;
+    pp_tone_floats sum;
+    if (tone->moving) {
+        pp_tone_add_any(parts, count, false, &sum);
+    } else {
+        pp_tone_add_any(parts, count, true, &sum);
+    }
+    store_limited(tone->block, &sum, tone->limit);
+    tone->given = 0;
+}
+
+/* The same signal on both of two outputs; `frames` is a multiple of PP_TONE_LANES. */
+static void spread_twice(int32_t *samples, const int32_t *mono, size_t frames)
+{
+#pragma GCC unroll 4
+    for (size_t n = 0; n < frames; n += PP_TONE_LANES) {
+        pp_tone_int_lanes each;
+        memcpy(&each, mono + n, sizeof each);
+        const pp_tone_int_lanes first = __builtin_shufflevector(each, each, 0, 0, 1, 1);
+        const pp_tone_int_lanes second = __builtin_shufflevector(each, each, 2, 2, 3, 3);
+        memcpy(samples + 2 * n, &first, sizeof first);
+        memcpy(samples + 2 * n + PP_TONE_LANES, &second, sizeof second);
+    }
+}
+
+/* The same signal on every output. */
+static void spread(int32_t *samples, size_t outputs, const int32_t *mono, size_t frames)
+{
+    const size_t whole = outputs == 2 ? frames / PP_TONE_LANES * PP_TONE_LANES : 0;
+    spread_twice(samples, mono, whole);
+    for (size_t n = whole; n < frames; n++) {
+        for (size_t m = 0; m < outputs; m++) {
+            samples[n * outputs + m] = mono[n];
+        }
     }
 }
 
 void pp_tone_execute(pp_tone *tone, int32_t *samples, size_t frames)
 {
-    for (size_t n = 0; n < frames; n++) {
-        if (!pp_tone_settled(tone)) {
-            advance_transition(tone);
+    while (frames > 0) {
+        if (tone->given == PP_TONE_BLOCK_FRAMES) {
+            make_block(tone);
         }
-        double sum = 0;
-        for (size_t v = 0; v < PP_MAX_CARRIERS; v++) {
-            tone_voice *const voice = &tone->voices[v];
-            if (voice->amplitude > 0) {
-                sum += voice->amplitude * pp_phasor_at(voice->phase).sine;
-                voice->phase += voice->step;
-            }
-        }
-        /* The amplitudes already keep the limit; this is the last safety, should they ever not. */
-        const double limited = fmax(-tone->limit, fmin(tone->limit, sum * PP_FULL_SCALE));
-        const int32_t sample = (int32_t)lrint(limited);
-        for (size_t m = 0; m < tone->outputs; m++) {
-            samples[n * tone->outputs + m] = sample;
-        }
+        const size_t left = PP_TONE_BLOCK_FRAMES - tone->given;
+        const size_t now = frames < left ? frames : left;
+        spread(samples, tone->outputs, tone->block + tone->given, now);
+        tone->given += now;
+        samples += now * tone->outputs;
+        frames -= now;
     }
 }

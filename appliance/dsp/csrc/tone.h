@@ -1,10 +1,14 @@
 /* One to four sines that never click and never exceed their limit, whatever is asked.
  *
+ * The signal is made in blocks of 128 frames. At a block's start the phase is taken from its 64-bit count, so that it
+ * never drifts; within the block it follows a table, which is made anew only when the frequency is.
+ *
  * Every change is one transition of `fade_s`, along a raised cosine w = (1 - cos(pi t / fade_s)) / 2, of each carrier's
- * amplitude and frequency from what they are at that moment to what was asked. Carriers keep their place in the list:
- * the first of the old list glides to the first of the new one, and so on; new ones fade in, those without a
- * successor fade out at their frequency. A carrier's phase never jumps. Each carrier has an equal share of the
- * amplitude, and since amplitudes move along one straight line from sum to sum, the sum never exceeds the larger one.
+ * amplitude and frequency from what they are at that moment to what was asked. It begins with the next block, takes
+ * whole blocks, and goes straight within a block. Carriers keep their place in the list: the first of the old list
+ * glides to the first of the new one, and so on; new ones fade in, those without a successor fade out at their
+ * frequency. A carrier's phase never jumps. Each carrier has an equal share of the amplitude, and since amplitudes move
+ * along one straight line from sum to sum, the sum never exceeds the larger one.
  *
  * The signal does not depend on how it is cut into blocks, to the last bit. */
 
@@ -17,6 +21,8 @@
 
 #include "limits.h"
 
+#define PP_TONE_BLOCK_FRAMES 128
+
 #define PP_MIN_FADE_S 0.05
 #define PP_MAX_FADE_S 60.0
 
@@ -24,7 +30,7 @@ typedef struct {
     int rate_hz;          /* 192000 or 96000 */
     int outputs;          /* 1 to 8, all of which get the same signal */
     double max_amplitude; /* above 0 to 1.0 of full scale: no sample is ever further from 0 */
-    double fade_s;        /* 0.05 to 60 */
+    double fade_s;        /* 0.05 to 60, rounded to blocks */
 } pp_tone_spec;
 
 typedef struct pp_tone pp_tone;
@@ -48,6 +54,9 @@ bool pp_tone_play(pp_tone *tone, const double *carriers_hz, size_t count, double
 
 /* No transition is under way. */
 bool pp_tone_settled(const pp_tone *tone);
+
+/* The sum of amplitudes, of full scale, that is not exceeded from the next frame on until something else is asked. */
+double pp_tone_loudest(const pp_tone *tone);
 
 /* Fill `samples` [frames][outputs]. */
 void pp_tone_execute(pp_tone *tone, int32_t *samples, size_t frames);
