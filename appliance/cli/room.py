@@ -40,7 +40,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def room(args: argparse.Namespace) -> int:
     """Draw; 2 when the tone is none that may be played."""
     if not MIN_CARRIER_HZ <= args.carrier_hz <= 90_000.0 or not 0.0 <= args.level_db_spl <= MAX_LEVEL_DB_SPL:
-        print(f"pipistrelle: carriers are {MIN_CARRIER_HZ:g} to 90000 Hz, levels 0 to {MAX_LEVEL_DB_SPL:g} dB SPL", file=sys.stderr)
+        print(
+            f"pipistrelle: carriers are {MIN_CARRIER_HZ:g} to 90000 Hz, levels 0 to {MAX_LEVEL_DB_SPL:g} dB SPL",
+            file=sys.stderr,
+        )
         return 2
     scene = scene_named(args.scene)
     path = args.output or Path(Path(args.scene).stem).with_suffix(".gif" if args.gif else ".png")

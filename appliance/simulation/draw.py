@@ -1,4 +1,4 @@
-"""Pictures of a scene: the plan of its room with everything that moves, and the spectrogram that the microphones get."""
+"""Pictures of a scene: the plan of its room with all that moves, and the spectrogram that the microphones get."""
 
 import math
 from pathlib import Path
@@ -26,7 +26,9 @@ _MAX_FRAMES = 240
 _PICTURE_DPI, _ANIMATION_DPI = 110, 70
 
 
-def spectrogram(scene: Scene, *, tones: Tones, mics: int = 4) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def spectrogram(
+    scene: Scene, *, tones: Tones, mics: int = 4
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Times (s), radial velocities (m/s) and power (dBFS, [velocities, times]) without what stands still.
 
     The first carrier's, the mean of the microphones.
@@ -89,7 +91,7 @@ def draw_animation(scene: Scene, path: Path, *, tones: Tones) -> None:
     figure.canvas.draw()
     still = figure.canvas.copy_from_bbox(figure.bbox)
     frames = min(_MAX_FRAMES, max(2, round(scene.duration_s * _FRAMES_HZ)))
-    pictures = []
+    pictures: list[Image.Image] = []
     for t_s in np.linspace(0.0, scene.duration_s, frames):
         figure.canvas.restore_region(still)
         for dot, thing in zip(dots, things, strict=True):
@@ -102,8 +104,12 @@ def draw_animation(scene: Scene, path: Path, *, tones: Tones) -> None:
         clock.set_text(f"{t_s:.1f} s")
         plan.draw_artist(clock)
         shot = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
-        pictures.append(shot.quantize(palette=pictures[0], dither=0) if pictures else shot.quantize(128))
-    frame_ms = max(20, round(1000.0 * scene.duration_s / frames)) if frames < _MAX_FRAMES else round(1000.0 / _FRAMES_HZ)
+        pictures.append(
+            shot.quantize(palette=pictures[0], dither=Image.Dither.NONE) if pictures else shot.quantize(255)
+        )
+    frame_ms = (
+        max(20, round(1000.0 * scene.duration_s / frames)) if frames < _MAX_FRAMES else round(1000.0 / _FRAMES_HZ)
+    )
     _save(lambda: pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=frame_ms, loop=0), path)
     pyplot.close(figure)
 
@@ -113,10 +119,10 @@ def _pyplot() -> Any:
         import matplotlib as mpl
 
         mpl.use("Agg")
-        from matplotlib import pyplot
+        from matplotlib import pyplot as plt
     except ImportError as error:
         raise SourceError("drawing needs matplotlib: pip install 'pipistrelle[simulation]'") from error
-    return pyplot
+    return plt
 
 
 def _save(save: Any, path: Path) -> None:
@@ -178,7 +184,9 @@ def _draw_sounds(plan: Any, scene: Scene) -> None:
     for sound in scene.sounds:
         if isinstance(sound, (Bursts, SteadyTone)):
             place = scene.device_m if isinstance(sound, Bursts) and sound.on_case else sound.at_m
-            plan.plot(*place[:2], marker="*", color="#d62728", markersize=12, linestyle="none", label=sound.kind, zorder=4)
+            plan.plot(
+                *place[:2], marker="*", color="#d62728", markersize=12, linestyle="none", label=sound.kind, zorder=4
+            )
 
 
 def _legend(plan: Any) -> None:

@@ -1,8 +1,8 @@
 """A scene as range profiles, without ever computing a sample at 192 kHz: what a chirp receiver would give.
 
 A linear chirp passes its frequencies one after the other, so that each path's answer over frequency is a phasor that
-turns smoothly: the same sum as for tones, over frequency instead of time. Each frequency meets the path as it is at that
-frequency's own instant, so that range and Doppler are coupled as they are in truth, and each has its own absorption.
+turns smoothly: the same sum as for tones, over frequency instead of time. Each frequency meets the path as it is at
+its own instant, so that range and Doppler are coupled as they are in truth, and each has its own absorption.
 """
 
 import math
@@ -38,8 +38,8 @@ class RangeRoom:
     """Range profiles of a scene in which chirps are played, one `RangeFrame` a pulse.
 
     An echo of amplitude A has a peak of A at its range and a phase of -4 pi range / wavelength at the chirps' centre;
-    the band is weighted by Hann (side lobes -31 dB), and of a sweep wider than 10 kHz only the middle is used. Sounds of
-    the scene are not heard.
+    the band is weighted by Hann (side lobes -31 dB), and of a sweep wider than 10 kHz only the middle is used. Sounds
+    of the scene are not heard.
 
     Args:
         scene: what happens.
@@ -65,7 +65,9 @@ class RangeRoom:
         self._point_hz = self._first_hz + _LINES_HZ * per_segment * points
         self._point_s = (self._point_hz - chirps.start_hz) / (chirps.stop_hz - chirps.start_hz) * chirps.pulse_s
         bins = int(MAX_RANGE_M / (0.5 * speed_of_sound_mps(scene.air.temperature_c) / BIN_RATE_HZ)) + 1
-        self.range_m = (0.5 * speed_of_sound_mps(scene.air.temperature_c) / BIN_RATE_HZ * np.arange(bins)).astype(np.float32)
+        self.range_m = (0.5 * speed_of_sound_mps(scene.air.temperature_c) / BIN_RATE_HZ * np.arange(bins)).astype(
+            np.float32
+        )
         turned = np.mod((self._first_hz - self.centre_hz) / BIN_RATE_HZ * np.arange(bins), 1.0)
         self._shift = np.exp(2j * np.pi * turned)
         self._random = np.random.default_rng([scene.seed, 42])
@@ -125,7 +127,9 @@ class RangeRoom:
         nearest = np.rint(at).astype(np.int64)
         gain = rays.gain[nearest].reshape(delay_s.shape)
         there = np.array([absorption_per_m(self._scene.air, hz) for hz in self._point_hz])
-        more = (there - absorption_per_m(self._scene.air, self.centre_hz)) * speed_of_sound_mps(self._scene.air.temperature_c)
+        more = (there - absorption_per_m(self._scene.air, self.centre_hz)) * speed_of_sound_mps(
+            self._scene.air.temperature_c
+        )
         gain = gain * np.exp(-more[:, None, None] * delay_s).astype(np.float32)
         return Rays(delay_s, gain)
 
