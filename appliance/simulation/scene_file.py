@@ -59,11 +59,12 @@ def load_scene(path: FilePath) -> Scene:
         SourceError: a motion capture or recording that it names is damaged.
     """
     document = read_document(path)
-    if not isinstance(document.data, dict):
+    data = {} if document.data is None else document.data
+    if not isinstance(data, dict):
         raise wrong_top(path, document, "a mapping of keys")
     problems = list(document.problems)
     try:
-        found = words.SceneWords.model_validate(document.data, context={"directory": path.parent})
+        found = words.SceneWords.model_validate(data, context={"directory": path.parent})
     except ValidationError as error:
         raise all_at_once(path, [*problems, *located(error, document)]) from None
     captures = Captures((found.captures,) if found.captures else ())

@@ -74,7 +74,7 @@ def test_noise_is_that_of_a_matched_filter():
 def test_air_takes_more_of_the_upper_half_of_the_band():
     # Narrow chirps at both ends of the band, for a long way.
     low, high = (
-        RangeRoom(scene_of(Dot(7.0, 0.0)), chirps=replace(CHIRPS, start_hz=at, stop_hz=at + 1_000.0)).read(0.1)[0]
+        RangeRoom(scene_of(Dot(7.0, 0.0, 25.0)), chirps=replace(CHIRPS, start_hz=at, stop_hz=at + 1_000.0)).read(0.1)[0]
         for at in (34_000.0, 43_000.0)
     )
     found_db = 20 * np.log10(abs(low.echoes[0, peak(low, 6.0)]) / abs(high.echoes[0, peak(high, 6.0)]))
