@@ -74,9 +74,9 @@ def test_cubics_between_places_follow_the_motion(name):
     fine_s = np.arange(0.0, 7.5, 0.2 / thing.rate_hz)
     joined = scipy.interpolate.CubicSpline(coarse_s, thing.reflectors(coarse_s).places)(fine_s)
     off_m = np.linalg.norm(joined - thing.reflectors(fine_s).places, axis=2)
-    # In radians of phase there and back: a hundredth on the average, never more than half a radian.
+    # In radians of phase there and back: some hundredths on the average, never more than 40 degrees.
     assert 4 * math.pi * np.sqrt((off_m**2).mean()) / WAVELENGTH_M < 0.06
-    assert 4 * math.pi * off_m.max() / WAVELENGTH_M < 0.5
+    assert 4 * math.pi * off_m.max() / WAVELENGTH_M < 0.7
 
 
 @pytest.mark.parametrize("name", THINGS)
