@@ -7,11 +7,12 @@ from appliance.cancel.clutter import ClutterCanceller
 from appliance.classify.threshold import ThresholdDetector
 from appliance.dsp.downconvert import DownConverter
 from appliance.dsp.quality import StreamQuality
+from appliance.dsp.ranges import RangeGate
 from appliance.events import EmissionChanged, Event, StreamHealth
 from appliance.features.doppler import Doppler
 from appliance.presence.machine import PresenceMachine
 from appliance.presence.motion import MotionTracker
-from appliance.types import BasebandBlock, DopplerFrame, Emission, PcmBlock, Score
+from appliance.types import BasebandBlock, DopplerFrame, Emission, PcmBlock, RangeFrame, Score
 
 SETTLE_S = 0.1
 """Time after a gap or a switched tone until filters and echoes have died away."""
@@ -21,11 +22,12 @@ _LOSS_SHOWN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one block brought: events, and the frames and scores they came from."""
+    """What one block brought: events, the frames and scores they came from, and the echoes of pulses by range."""
 
     events: tuple[Event, ...]
-    frames: tuple[DopplerFrame, ...]
-    scores: tuple[Score, ...]
+    frames: tuple[DopplerFrame, ...] = ()
+    scores: tuple[Score, ...] = ()
+    ranges: tuple[RangeFrame, ...] = ()
 
 
 class Pipeline:
@@ -37,6 +39,7 @@ class Pipeline:
         emission: what the tweeter plays when it is on; the carriers of its tones are listened for.
         hold_s: time without motion after which an occupied room is vacant.
         false_alarms_per_day: how often a stationary empty room may be called moving.
+        tweeter_distance_m: from the tweeter to the microphones, by which ranges are counted.
 
     Raises:
         ValueError: the emission has no tones; chirps alone tell nothing here yet.
@@ -50,6 +53,7 @@ class Pipeline:
         emission: Emission,
         hold_s: float,
         false_alarms_per_day: float,
+        tweeter_distance_m: float = 0.06,
     ) -> None:
         if emission.tones is None:
             raise ValueError("emission: wanted tones, got none; motion is seen by tones")
@@ -69,6 +73,10 @@ class Pipeline:
             carriers_hz=carriers_hz, mics=mics, rate_hz=self._down.output_rate_hz, pcm_rate_hz=rate_hz
         )
         self._detector = ThresholdDetector(doppler=self._doppler, false_alarms_per_day=false_alarms_per_day)
+        self._ranges: RangeGate | None = None
+        if emission.chirps is not None:
+            direct_m = [tweeter_distance_m] * mics
+            self._ranges = RangeGate(emission.chirps, rate_hz=rate_hz, mics=mics, direct_m=direct_m)
         self._motion = MotionTracker()
         self.presence = PresenceMachine(hold_s=hold_s)
 
@@ -92,12 +100,13 @@ class Pipeline:
         events: list[Event] = self._say_health(tuple(faults), block)
         if missing or "silence" in faults or not self.emission.on:
             events += self._blind(block.end_s, faults)
-            return Step(tuple(events), (), ())
+            return Step(tuple(events))
+        ranges = self._ranges.process(block) if self._ranges is not None else []
         frames, scores = self._sense(baseband, block.end_s)
         for score in scores:
             events += self._motion.process(score)
             events += self.presence.process(score, moving=self._motion.moving)
-        return Step(tuple(events), tuple(frames), tuple(scores))
+        return Step(tuple(events), tuple(frames), tuple(scores), tuple(ranges))
 
     def switch_emission(self, *, on: bool, t_s: float, cause: str) -> list[Event]:
         """Play or rest; at rest presence is unknown."""
@@ -106,6 +115,10 @@ class Pipeline:
         self.emission = replace(self.emission, on=on)
         self._carrier.reset()
         return [EmissionChanged(t_s, self.emission, cause)]
+
+    def tune(self, *, false_alarms_per_day: float) -> None:
+        """Accept so many false alarms from now on."""
+        self._detector.tune(false_alarms_per_day=false_alarms_per_day)
 
     def give_up(self, *, t_s: float, cause: str) -> list[Event]:
         """The source is gone: what was going on ends, and presence is unknown."""

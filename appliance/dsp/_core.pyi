@@ -5,6 +5,8 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+BAND_HZ: Final[int]
+BAND_STOP_HZ: Final[float]
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
 PHASOR_MARGIN: Final[int]
@@ -19,7 +21,12 @@ MAX_PULSE_FADE_S: Final[float]
 
 @final
 class DownConverter:
-    def __init__(self, *, rate_hz: int, mics: int, carriers_hz: Sequence[float]) -> None: ...
+    # instruction_set: generic, avx2, neon, or auto for the fastest here
+    def __init__(
+        self, *, rate_hz: int, mics: int, carriers_hz: Sequence[float], instruction_set: str = "auto"
+    ) -> None: ...
+    @property
+    def instruction_set(self) -> str: ...
     @property
     def output_rate_hz(self) -> float: ...
     @property
@@ -109,3 +116,79 @@ class EchoPaths:
         delay: NDArray[np.float64],
         gain: NDArray[np.float32],
     ) -> None: ...
+
+@final
+class RangeGate:
+    # replica [samples] at 12 kHz
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        mics: int,
+        centre_hz: float,
+        period_frames: int,
+        bins: int,
+        bin_samples: int,
+        lead_samples: int,
+        replica: NDArray[np.complex64],
+    ) -> None: ...
+    @property
+    def next_pulse_frame(self) -> int: ...
+    def output_pulses(self, frames: int) -> int: ...
+    # samples [frames, mics] in, echoes [output_pulses(frames), mics, bins] out
+    def process_into(self, samples: NDArray[np.int32], echoes: NDArray[np.complex64]) -> int: ...
+    def reset(self, first_frame: int = 0, offset_frames: float = 0.0) -> None: ...
+
+@final
+class CarrierWatch:
+    def __init__(self) -> None: ...
+    # iq [carriers, mics, samples]; 0 steady, 1 unsteady, 2 missing
+    def process(self, iq: NDArray[np.complex64], rate_hz: float) -> int: ...
+    # level_dbfs [rows] out
+    def level_into(self, level_dbfs: NDArray[np.float32]) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class ClutterCanceller:
+    def __init__(self, *, time_constant_s: float) -> None: ...
+    # iq [carriers, mics, samples] in, moving of the same shape out
+    def process_into(
+        self, iq: NDArray[np.complex64], rate_hz: float, frozen: bool, moving: NDArray[np.complex64]
+    ) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class DopplerSpectra:
+    def __init__(self, *, carriers: int, mics: int, window_samples: int, hop_samples: int) -> None: ...
+    @property
+    def until_hop(self) -> int: ...
+    def output_spectra(self, samples: int, /) -> int: ...
+    # iq [carriers, mics, samples] in, power_dbfs [output_spectra(samples), carriers, mics, bins] out
+    def process_into(self, iq: NDArray[np.complex64], power_dbfs: NDArray[np.float32]) -> None: ...
+    def reset(self) -> None: ...
+
+@final
+class CfarDetector:
+    def __init__(
+        self,
+        *,
+        rows: int,
+        bins: int,
+        bands: Sequence[tuple[int, int]],
+        looks: int,
+        looks_shape: Sequence[float],
+        looks_independent: float,
+    ) -> None: ...
+    # power_dbfs [carriers, mics, bins] in, power [carriers, mics, bands] out
+    def band_power_into(self, power_dbfs: NDArray[np.float32], power: NDArray[np.float64], /) -> None: ...
+    # floor [carriers, mics, bands]
+    def begin(self, floor: NDArray[np.float64], /) -> None: ...
+    # power_dbfs [carriers, mics, bins]; the highest deviate
+    def judge(self, power_dbfs: NDArray[np.float32], /) -> float: ...
+    # values [ratio deviate floor, bands] out
+    def clearer_into(self, values: NDArray[np.float64], /) -> None: ...
+    def follow(self, share: float, spread_share: float, /) -> None: ...
+    def creep(self, share: float, rise: float, /) -> None: ...
+
+# samples [frames, mics]; (clipped, silent in the last tail_frames)
+def faults_of(samples: NDArray[np.int32], tail_frames: int, /) -> tuple[bool, bool]: ...
