@@ -36,7 +36,6 @@ from appliance.routines.effects import Instant
 from appliance.routines.host import RoutineHost, local_zone
 from appliance.routines.store import PendingFile
 from appliance.routines.sun import SunTimes
-from appliance.simulation.scenes import scene_named
 from appliance.types import Emission, Tones
 
 _log = logging.getLogger(__name__)
@@ -130,6 +129,9 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
             raise SourceError(
                 f"{spec}: the virtual room's sound is true up to {MAX_TRUE_HZ:g} Hz; correct emission.carriers_hz"
             )
+        # what scenes are made of is much to load for a service that has a card
+        from appliance.simulation.scene_file import scene_named
+
         audio = VirtualRoom(
             scene_named(spec.removeprefix(_ROOM)),
             rate_hz=audio_config.rate_hz,

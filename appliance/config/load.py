@@ -27,10 +27,10 @@ def load_config(path: Path | None) -> Config:
     """
     if path is None:
         return Config()
-    document = _read(path)
+    document = read_document(path)
     data = {} if document.data is None else document.data
     if not isinstance(data, dict):
-        raise _wrong_top(path, document, "a mapping of keys")
+        raise wrong_top(path, document, "a mapping of keys")
     context = {"directory": path.parent}
     problems = list(document.problems)
     try:
@@ -61,10 +61,10 @@ def load_routines(
     Raises:
         ConfigError: the file cannot be read or used; holds every problem.
     """
-    document = _read(path)
+    document = read_document(path)
     data = [] if document.data is None else document.data
     if not isinstance(data, list):
-        raise _wrong_top(path, document, "a list of routines")
+        raise wrong_top(path, document, "a list of routines")
     problems = document.problems + _repeated_ids(data, document)
     routines = {}
     for index, found in enumerate(data):
@@ -130,7 +130,7 @@ def _between_keys(data: dict[str, Any], error: ValidationError, document: Docume
     return []
 
 
-def _read(path: Path) -> Document:
+def read_document(path: Path) -> Document:
     """The file as plain values with their places.
 
     Raises:
@@ -187,7 +187,8 @@ def _place_in_file(loc: Place, document: Document, within: Place) -> Place:
     return place
 
 
-def _wrong_top(path: Path, document: Document, wanted: str) -> ConfigError:
+def wrong_top(path: Path, document: Document, wanted: str) -> ConfigError:
+    """The error of a file whose first level is something else."""
     found = (
         "a mapping" if isinstance(document.data, dict) else "a list" if isinstance(document.data, list) else "one value"
     )
