@@ -105,7 +105,7 @@ def plot_race(path, *, runners, labels, floor_ratio):
     axis.barh(places, medians, xerr=(below, above), color=OTHER_COLOUR, ecolor="#374151", capsize=2.5)
     axis.set_yticks(range(len(ordered) + 2), ["theoretical floor", "Pipistrelle", *(labels[r.name] for r in ordered)])
     axis.set_xscale("log")
-    axis.set_xlim(0.3, max(medians) * 4)
+    axis.set_xlim(0.1, max(medians) * 4)
     axis.grid(visible=False, axis="y")
     for place, value, end in zip(
         range(len(ordered) + 2),

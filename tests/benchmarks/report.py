@@ -223,7 +223,7 @@ def count_part(folder, *, quick):
         else:
             here = counting.count_here(program, lines, folder)
             here |= {name: counting.count_python(name, 4, folder) for name in (QUIET, MOVING)}
-        times = counting.time_here(program, lines)
+        times = counting.time_here(program, lines * 3)
     if reason := counting.why_not_emulator():
         console.print(f"instructions for aarch64 are not counted: {reason}")
     elif not quick:

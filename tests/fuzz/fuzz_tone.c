@@ -5,6 +5,19 @@
 
 enum { BLOCK_MAX = 3000, BLOCKS_MAX = 40 };
 
+static void play(pp_tone *whole, pp_tone *cut, const pp_tone_spec *spec, fuzz_input *input)
+{
+    double carriers_hz[PP_MAX_CARRIERS + 1];
+    for (int c = 0; c <= PP_MAX_CARRIERS; c++) {
+        carriers_hz[c] = fuzz_double(input, PP_MIN_EMITTED_HZ, spec->rate_hz / 2.0);
+    }
+    const size_t count = (size_t)fuzz_int(input, 0, PP_MAX_CARRIERS + 1);
+    const double amplitude = fuzz_double(input, 0, 2);
+    char reason[PP_REASON_BYTES];
+    CHECK(pp_tone_play(whole, carriers_hz, count, amplitude, reason) ==
+          pp_tone_play(cut, carriers_hz, count, amplitude, reason));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     fuzz_input input = {bytes, size};
@@ -19,15 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     pp_tone *const cut = pp_tone_create(&spec, reason);
     CHECK((whole == NULL) == (cut == NULL));
     for (int block = 0; whole != NULL && block < BLOCKS_MAX && fuzz_more(&input); block++) {
-        double carriers_hz[PP_MAX_CARRIERS + 1];
-        for (int c = 0; c <= PP_MAX_CARRIERS; c++) {
-            carriers_hz[c] = fuzz_double(&input, PP_MIN_EMITTED_HZ, spec.rate_hz / 2.0);
+        /* A fade takes several blocks, which a new wish in each would never let come to its end. */
+        if (block == 0 || fuzz_int(&input, 0, 7) == 0) {
+            play(whole, cut, &spec, &input);
         }
-        const size_t count = (size_t)fuzz_int(&input, 0, PP_MAX_CARRIERS + 1);
-        const double amplitude = fuzz_double(&input, 0, 2);
-        CHECK(pp_tone_play(whole, carriers_hz, count, amplitude, reason) ==
-              pp_tone_play(cut, carriers_hz, count, amplitude, reason));
-
         const size_t frames = (size_t)fuzz_int(&input, 0, BLOCK_MAX);
         const size_t first = frames == 0 ? 0 : (size_t)fuzz_int(&input, 0, (int)frames);
         const size_t outputs = (size_t)spec.outputs;

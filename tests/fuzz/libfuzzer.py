@@ -8,6 +8,7 @@ What stops a harness is kept in build/fuzz and told with the command that repeat
 import argparse
 import os
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ KEPT = ROOT / "build/fuzz"
 
 FLAGS = ["-std=c11", "-g", "-Wall", "-Wextra", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
 SANITIZERS = "address,undefined"
+INPUT_BYTES = 512
+SEEDS = 32
 HARNESSES = sorted(path.stem for path in HERE.glob("fuzz_*.c"))
 
 
@@ -57,7 +60,17 @@ def fuzz(program, *, seconds, folder):
     KEPT.mkdir(parents=True, exist_ok=True)
     corpus = folder / f"{program.name}.corpus"
     corpus.mkdir(exist_ok=True)
-    command = [str(program), f"-max_total_time={seconds}", "-max_len=512", "-timeout=20", "-print_final_stats=1"]
+    # A harness draws some dozens of bytes before anything happens: the fuzzer shall not have to grow up to there.
+    for number in range(SEEDS):
+        (corpus / f"seed{number}").write_bytes(random.Random(number).randbytes(INPUT_BYTES))
+    command = [
+        str(program),
+        f"-max_total_time={seconds}",
+        f"-max_len={INPUT_BYTES}",
+        "-len_control=0",
+        "-timeout=20",
+        "-print_final_stats=1",
+    ]
     command += [f"-artifact_prefix={KEPT}/{program.name}-", str(corpus)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     return ran.stderr, ran.returncode
