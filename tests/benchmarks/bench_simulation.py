@@ -49,7 +49,7 @@ def main():
         clutter, level = ClutterCanceller(), np.zeros((1, 4), np.float32)
         baseband = shortest_s(lambda room=room: room.read(LOOK_S)) / LOOK_S
         features = shortest_s(
-            lambda block=block, doppler=doppler, clutter=clutter: doppler.process(
+            lambda block=block, doppler=doppler, clutter=clutter, level=level: doppler.process(
                 clutter.process(block, frozen=False), carrier_dbfs=level
             )
         )
