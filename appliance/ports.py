@@ -39,3 +39,29 @@ class Audio(Protocol):
 
     def close(self) -> None:
         """Give the device back; may be called twice."""
+
+
+class Player(Protocol):
+    """Plays music and speech beside the tone; used in the event loop.
+
+    A call that is cancelled ends what it plays, without a click.
+    """
+
+    async def play(self, media: str, *, level_db: float) -> None:
+        """Play a file (its path) or a stream (its http or https address) to its end, or until `stop`.
+
+        `level_db` is relative to the sound's own level, from -60 to 0.
+
+        Raises:
+            RoutineError: it is missing or cannot be played; names it.
+        """
+
+    async def announce(self, text: str, *, language: str, level_db: float) -> None:
+        """Speak a text to its end, or until `stop`; `language` such as en, de or en-gb.
+
+        Raises:
+            RoutineError: it cannot be spoken.
+        """
+
+    def stop(self) -> None:
+        """End whatever is played or spoken; nothing where there is nothing."""
