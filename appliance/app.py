@@ -33,7 +33,7 @@ from appliance.ports import Audio
 from appliance.routines.actions import ActionRunner
 from appliance.routines.engine import Engine, Firing
 from appliance.routines.schema import Routine
-from appliance.simulation.scenes import scene_named
+from appliance.simulation.scene_file import scene_named
 from appliance.types import Emission, Tones
 
 _log = logging.getLogger(__name__)

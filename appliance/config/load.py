@@ -26,19 +26,19 @@ def load_config(path: Path | None) -> Config:
     """
     if path is None:
         return Config()
-    document = _read(path)
+    document = read_document(path)
     data = {} if document.data is None else document.data
     if not isinstance(data, dict):
-        raise _wrong_top(path, document, "a mapping of keys")
+        raise wrong_top(path, document, "a mapping of keys")
     context = {"directory": path.parent}
     problems = list(document.problems)
     try:
         config = Config.model_validate(data, context=context)
     except ValidationError as error:
-        problems += _located(error, document)
+        problems += located(error, document)
         problems += _between_keys(data, error, document)
     if problems:
-        raise _all_at_once(path, problems)
+        raise all_at_once(path, problems)
     return config
 
 
@@ -51,10 +51,10 @@ def load_routines(path: Path, *, commands: Collection[str] | None) -> tuple[Rout
     Raises:
         ConfigError: the file cannot be read or used; holds every problem.
     """
-    document = _read(path)
+    document = read_document(path)
     data = [] if document.data is None else document.data
     if not isinstance(data, list):
-        raise _wrong_top(path, document, "a list of routines")
+        raise wrong_top(path, document, "a list of routines")
     problems = document.problems + _repeated_ids(data, document)
     routines = []
     for index, found in enumerate(data):
@@ -62,9 +62,9 @@ def load_routines(path: Path, *, commands: Collection[str] | None) -> tuple[Rout
             routines.append(Routine.model_validate(found, context={"commands": commands}))
         except ValidationError as error:
             known = isinstance(found, dict) and isinstance(found.get("id"), str) and found["id"]
-            problems += _located(error, document, within=(index,), name=known or f"routines[{index}]")
+            problems += located(error, document, within=(index,), name=known or f"routines[{index}]")
     if problems:
-        raise _all_at_once(path, problems)
+        raise all_at_once(path, problems)
     return tuple(routines)
 
 
@@ -95,11 +95,11 @@ def _between_keys(data: dict[str, Any], error: ValidationError, document: Docume
     try:
         Config.model_validate(right)
     except ValidationError as between:
-        return _located(between, document)
+        return located(between, document)
     return []
 
 
-def _read(path: Path) -> Document:
+def read_document(path: Path) -> Document:
     """The file as plain values with their places.
 
     Raises:
@@ -122,7 +122,7 @@ def _read(path: Path) -> Document:
     return parse(text, path=str(path))
 
 
-def _located(error: ValidationError, document: Document, *, within: Place = (), name: str = "") -> list[Problem]:
+def located(error: ValidationError, document: Document, *, within: Place = (), name: str = "") -> list[Problem]:
     """A model's refusals with the places of their keys; `within` is where in the file the model stands."""
     problems = []
     for fault in error.errors(include_url=False):
@@ -147,7 +147,8 @@ def _place_in_file(loc: Place, document: Document, within: Place) -> Place:
     return place
 
 
-def _wrong_top(path: Path, document: Document, wanted: str) -> ConfigError:
+def wrong_top(path: Path, document: Document, wanted: str) -> ConfigError:
+    """The error of a file whose first level is something else."""
     found = (
         "a mapping" if isinstance(document.data, dict) else "a list" if isinstance(document.data, list) else "one value"
     )
@@ -155,5 +156,6 @@ def _wrong_top(path: Path, document: Document, wanted: str) -> ConfigError:
     return ConfigError(str(path), [Problem(mark.line, mark.column, "file", f"must be {wanted}, not {found}")])
 
 
-def _all_at_once(path: Path, problems: Collection[Problem]) -> ConfigError:
+def all_at_once(path: Path, problems: Collection[Problem]) -> ConfigError:
+    """One error of all problems of a file, in its order."""
     return ConfigError(str(path), sorted(problems, key=lambda problem: (problem.line, problem.column)))

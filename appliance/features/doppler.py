@@ -38,7 +38,7 @@ class Doppler:
 
     def process(self, block: BasebandBlock, *, carrier_dbfs: NDArray[np.float32]) -> list[DopplerFrame]:
         """All frames that `block` completes; `carrier_dbfs` [carriers, mics] is passed on in them."""
-        frames = []
+        windows, ends_s = [], []
         at = 0
         samples = block.iq.shape[2]
         while at < samples:
@@ -51,17 +51,20 @@ class Doppler:
                 self._until_hop = HOP_SAMPLES
                 # a sample stands at the last PCM frame it has heard: the window ends right behind it
                 end_frame = block.first_frame + 1 + (at - 1) * self._pcm_rate_hz / self._rate_hz
-                frames.append(self._frame(end_frame / self._pcm_rate_hz, carrier_dbfs))
-        return frames
+                windows.append(self._samples.copy())
+                ends_s.append(end_frame / self._pcm_rate_hz)
+        return self._frames(windows, ends_s, carrier_dbfs) if windows else []
 
-    def _frame(self, end_s: float, carrier_dbfs: NDArray[np.float32]) -> DopplerFrame:
-        power = self.spectrum.power(self._samples)
-        return DopplerFrame(
-            power_dbfs=10.0 * np.log10(np.maximum(power, _SMALLEST_POWER)),
-            velocity_mps=self.velocity_mps,
-            carrier_dbfs=carrier_dbfs,
-            t_s=end_s,
-        )
+    def _frames(
+        self, windows: list[NDArray[np.complex64]], ends_s: list[float], carrier_dbfs: NDArray[np.float32]
+    ) -> list[DopplerFrame]:
+        """All at once: a simulated block may hold hundreds."""
+        power = self.spectrum.power(np.stack(windows))
+        power_dbfs = 10.0 * np.log10(np.maximum(power, _SMALLEST_POWER))
+        return [
+            DopplerFrame(power_dbfs=dbfs, velocity_mps=self.velocity_mps, carrier_dbfs=carrier_dbfs, t_s=end_s)
+            for dbfs, end_s in zip(power_dbfs, ends_s, strict=True)
+        ]
 
     def reset(self) -> None:
         """Begin a new window; frames before a gap and behind it are never mixed."""

@@ -56,5 +56,7 @@ extern PyType_Spec pp_downconverter_type;
 extern PyType_Spec pp_tone_type;
 extern PyType_Spec pp_chirp_type;
 extern PyType_Spec pp_multipath_type;
+extern PyType_Spec pp_phasor_sum_type;
+extern PyType_Spec pp_echo_paths_type;
 
 #endif
