@@ -124,9 +124,8 @@ class BasebandRoom:
         self.rate_hz = PCM_RATE_HZ / channel.decimation
         self._content_frame = channel.decimation - 1 - channel.group_delay_frames
         amplitude = 10.0 ** ((tones.level_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0) / len(tones.carriers_hz)
-        on = amplitude if tones.on else 0.0
         # a sine is the imaginary part of what turns
-        self._response = [-1j * on * scene.unit.response(mics, carrier_hz) for carrier_hz in tones.carriers_hz]
+        self._response = [-1j * amplitude * scene.unit.response(mics, carrier_hz) for carrier_hz in tones.carriers_hz]
         self._colours: list[_Colour] | None = None
         if not scene.unit.is_flat:
             self._colours = [_Colour(scene, mics, carrier_hz) for carrier_hz in tones.carriers_hz]
