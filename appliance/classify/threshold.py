@@ -14,6 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.dsp import _core
 from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES, Doppler
 from appliance.types import DopplerFrame, MotionClass, Score
 
@@ -64,12 +65,6 @@ def independent(count: int, correlation: Callable[[int], float]) -> float:
     return count * count / (count + 2.0 * pairs)
 
 
-def deviate(ratio: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard normal deviate of a gamma variable of mean 1 (Wilson and Hilferty, PNAS 17, 1931)."""
-    normal: NDArray[np.float64] = (np.cbrt(ratio) - 1.0 + 1.0 / (9.0 * shape)) * 3.0 * np.sqrt(shape)
-    return normal
-
-
 class ThresholdDetector:
     """Turns Doppler frames into scores; gives None until it knows the quiet room.
 
@@ -87,15 +82,21 @@ class ThresholdDetector:
         middle = WINDOW_SAMPLES // 2
         bands = [(middle - high + 1, middle - low + 1) for low, high in itertools.pairwise(_BAND_EDGE_BINS)][::-1]
         bands += [(middle + low, middle + high) for low, high in itertools.pairwise(_BAND_EDGE_BINS)]
-        self._bands = np.zeros((WINDOW_SAMPLES, len(bands)), np.float32)
-        for column, (low, high) in enumerate(bands):
-            self._bands[low:high, column] = 1.0
-        self._widths = self._bands.sum(axis=0)
+        self._widths = np.array([high - low for low, high in bands], np.float64)
+        velocity_mps = doppler.velocity_mps.mean(axis=0, dtype=np.float64)
+        self._bands_mps = np.array([velocity_mps[low:high].mean() for low, high in bands])
         spectrum = doppler.spectrum
         self._looks_shape = doppler.channels * np.array(
             [independent(high - low, spectrum.bin_correlation) for low, high in bands]
         )
-        self._looks_independent = independent(_LOOKS, lambda hops: spectrum.hop_correlation(hops * HOP_SAMPLES))
+        self._core = _core.CfarDetector(
+            rows=doppler.channels,
+            bins=WINDOW_SAMPLES,
+            bands=bands,
+            looks=_LOOKS,
+            looks_shape=self._looks_shape.tolist(),
+            looks_independent=independent(_LOOKS, lambda hops: spectrum.hop_correlation(hops * HOP_SAMPLES)),
+        )
         self._hop_s = doppler.hop_s
         self._set_threshold(false_alarms_per_day)
         self.reset()
@@ -107,31 +108,27 @@ class ThresholdDetector:
 
     def reset(self) -> None:
         """Forget the room and learn it again."""
-        self._floor: NDArray[np.float64] | None = None
-        self._lately: NDArray[np.float64] | None = None
-        self._spread = 1.0 / self._looks_shape
+        self._knows_room = False
         self._learned: list[NDArray[np.float64]] = []
-        self._ratios = np.ones((_LOOKS, len(self._looks_shape)))
 
     def process(self, frame: DopplerFrame) -> Score | None:
-        """The score of one frame; None while the quiet room is being learned."""
-        power = (np.power(10.0, frame.power_dbfs / 10.0) @ self._bands).astype(np.float64)
-        if self._floor is None:
-            self._learn(power)
+        """The score of one frame; None while the quiet room is being learned, and of what is not a number."""
+        power_dbfs = np.ascontiguousarray(frame.power_dbfs)
+        if not self._knows_room:
+            self._learn(power_dbfs)
             return None
-        ratio = (power / self._floor).mean(axis=(0, 1))
-        self._ratios[:-1] = self._ratios[1:]
-        self._ratios[-1] = ratio
-        shape = self._shape()
-        one = deviate(ratio, shape)
-        several = deviate(self._ratios.mean(axis=0), shape * self._looks_independent)
-        root = math.sqrt(len(one))
-        highest = float(max(one.max(), several.max(), one.sum() / root, several.sum() / root))
-        score = self._score(frame, self._floor.mean(axis=(0, 1)), highest, one, several)
-        self._follow(power, ratio, highest, moving=score.motion >= 0.5)
+        highest = self._core.judge(power_dbfs)
+        if math.isnan(highest):
+            return None
+        score = self._score(frame.t_s, highest)
+        self._follow(highest, moving=score.motion >= 0.5)
         return score
 
-    def _learn(self, power: NDArray[np.float64]) -> None:
+    def _learn(self, power_dbfs: NDArray[np.float32]) -> None:
+        power = np.empty((*power_dbfs.shape[:2], len(self._looks_shape)))
+        self._core.band_power_into(power_dbfs, power)
+        if not np.isfinite(power).all():
+            return
         self._learned.append(power)
         wanted = math.ceil(_LEARN_S / self._hop_s)
         if len(self._learned) < wanted:
@@ -140,56 +137,39 @@ class ThresholdDetector:
         ratio = (recent / recent.mean(axis=0)).mean(axis=(1, 2))
         shape = 1.0 / np.maximum(ratio.var(axis=0), 1e-9)
         if float(np.median(shape / self._looks_shape)) > _STATIONARY:
-            self._floor = recent.mean(axis=0)
+            self._begin(recent.mean(axis=0))
         elif len(self._learned) * self._hop_s > _LEARN_AT_MOST_S:
             # never quiet: the quietest fifth is the best guess at the room without whoever is in it
-            self._floor = np.quantile(np.array(self._learned), 0.2, axis=0)
-        if self._floor is not None:
-            self._lately = self._floor
-            self._learned.clear()
+            self._begin(np.quantile(np.array(self._learned), 0.2, axis=0))
 
-    def _shape(self) -> NDArray[np.float64]:
-        """Shape parameter of each band's ratio: what the window promises, less where the room is less steady."""
-        return np.minimum(self._looks_shape, 1.0 / self._spread)
+    def _begin(self, floor: NDArray[np.float64]) -> None:
+        self._core.begin(floor)
+        self._knows_room = True
+        self._learned.clear()
 
-    def _follow(self, power: NDArray[np.float64], ratio: NDArray[np.float64], highest: float, *, moving: bool) -> None:
-        assert self._floor is not None
-        assert self._lately is not None
+    def _follow(self, highest: float, *, moving: bool) -> None:
         share = self._hop_s / _FOLLOW_S
-        self._lately = self._lately + share * (power - self._lately)
         if highest < _DOUBT:
-            self._floor = self._floor + share * (power - self._floor)
-            self._spread += self._hop_s / _SPREAD_S * ((ratio - 1.0) ** 2 - self._spread)
+            self._core.follow(share, self._hop_s / _SPREAD_S)
             return
         # towards the average and not towards each instant: noise that may pull down freely, but up only slowly, would
         # take the floor dB below itself, and then stand out from it for ever
-        followed = self._floor + share * (self._lately - self._floor)
         creep_db_per_s = _CREEP_IN_MOTION_DB_PER_S if moving else _CREEP_DB_PER_S
-        crept = self._floor * 10.0 ** (creep_db_per_s * self._hop_s / 10.0)
-        self._floor = np.minimum(followed, crept)
+        self._core.creep(share, 10.0 ** (creep_db_per_s * self._hop_s / 10.0))
 
-    def _score(
-        self,
-        frame: DopplerFrame,
-        floor: NDArray[np.float64],
-        highest: float,
-        one: NDArray[np.float64],
-        several: NDArray[np.float64],
-    ) -> Score:
-        """The score, from the deviates of each band in the last look and in the mean of the last looks."""
+    def _score(self, t_s: float, highest: float) -> Score:
+        """The score of what was judged last."""
         felt = 1.0 / (1.0 + math.exp(min(-(highest - self.threshold) / _SOFTNESS, 500.0)))
         speed_mps, radial_mps, cause, burst = 0.0, None, "", False
         if highest >= _DOUBT:
-            one_is_clearer = one.max() > several.max()
-            ratio = self._ratios[-1] if one_is_clearer else self._ratios.mean(axis=0)
-            deviates = one if one_is_clearer else several
-            bands_mps = (frame.velocity_mps.mean(axis=0) @ self._bands) / self._widths
+            ratio, deviates, floor = clearer = np.empty((3, len(self._widths)))
+            self._core.clearer_into(clearer)
             excess = np.maximum(ratio - 1.0, 0.0) * floor
             believed = np.where(deviates > _BELIEVED, excess, 0.0)
             burst = self._is_burst(excess, believed)
-            speed_mps, radial_mps = _velocity(believed, bands_mps)
+            speed_mps, radial_mps = _velocity(believed, self._bands_mps)
             band = int(np.argmax(deviates))
-            cause = f"{10.0 * math.log10(ratio[band]):.0f} dB above the quiet room at {bands_mps[band]:+.2f} m/s"
+            cause = f"{10.0 * math.log10(ratio[band]):.0f} dB above the quiet room at {self._bands_mps[band]:+.2f} m/s"
         motion = 0.0 if burst else felt
         major = 1.0 / (1.0 + math.exp(-(speed_mps - _MAJOR_MPS) / _MAJOR_SOFTNESS_MPS))
         return Score(
@@ -200,7 +180,7 @@ class ThresholdDetector:
                 MotionClass.NUISANCE: felt - motion,
             },
             radial_mps=radial_mps,
-            t_s=frame.t_s,
+            t_s=t_s,
             source=SOURCE,
             cause=cause,
         )
@@ -219,7 +199,7 @@ class ThresholdDetector:
         return bool(both_ways > _BURST_SHARE * densest or one_way > _FAST_SHARE * densest)
 
 
-def _velocity(excess: NDArray[np.float64], bands_mps: NDArray[np.float32]) -> tuple[float, float | None]:
+def _velocity(excess: NDArray[np.float64], bands_mps: NDArray[np.float64]) -> tuple[float, float | None]:
     """Mean speed, and radial velocity where one direction prevails, of the power above the floor, [bands]."""
     total = float(excess.sum())
     if total <= 0.0:

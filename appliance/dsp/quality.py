@@ -1,13 +1,11 @@
 """What can be told of a stream from its samples alone: silence and clipping."""
 
+from appliance.dsp import _core
 from appliance.types import PcmBlock
 
 SILENCE_S = 0.5
 _ZEROS_FRAMES = 8
 """So many zeros of every microphone at a block's end do not come from a living converter."""
-
-_CLIPPED = 2**31 - 2**8
-"""The highest code of a 24-bit converter: a sample here was cut off."""
 
 CLIPPING_HOLD_S = 1.0
 
@@ -26,11 +24,10 @@ class StreamQuality:
 
     def process(self, block: PcmBlock) -> tuple[str, ...]:
         """Names of the faults that hold at the block's end."""
-        highest, lowest = int(block.samples.max(initial=0)), int(block.samples.min(initial=0))
-        self.silent = not block.samples[-_ZEROS_FRAMES:].any()
+        clipped, self.silent = _core.faults_of(block.samples, _ZEROS_FRAMES)
         if not self.silent:
             self._sound_until_s = block.end_s
-        if highest >= _CLIPPED or lowest <= -_CLIPPED:
+        if clipped:
             self._clipped_until_s = block.end_s + CLIPPING_HOLD_S
         faults = []
         if block.end_s - self._sound_until_s > SILENCE_S:

@@ -8,6 +8,10 @@
 #include <string.h>
 
 #include "chirp.h"
+#include "carrier.h"
+#include "cfar.h"
+#include "clutter.h"
+#include "doppler.h"
 #include "downconvert.h"
 #include "fft.h"
 #include "fft_passes.h"
@@ -15,6 +19,7 @@
 #include "multipath.h"
 #include "phase.h"
 #include "phasor_sum.h"
+#include "quality.h"
 #include "tone.h"
 
 #define CHECK(condition)                                                     \
@@ -447,8 +452,144 @@ static void test_echo_paths(void)
     CHECK(pp_echo_paths_create(&wrong, reason) == NULL);
 }
 
+/* Any rows and any cuts, with values that are no numbers among them, stay within their memory and give equal spectra. */
+static void test_baseband(int rows, int window, int hop)
+{
+    enum { SAMPLES = 3000 };
+    const size_t width = (size_t)rows;
+    const size_t bins = (size_t)window;
+    char reason[PP_REASON_BYTES];
+    const pp_doppler_spec spec = {rows, window, hop};
+    pp_doppler *const whole = pp_doppler_create(&spec, reason);
+    pp_doppler *const cut = pp_doppler_create(&spec, reason);
+    pp_carrier_watch *const watch = pp_carrier_watch_create();
+    pp_clutter *const clutter = pp_clutter_create(2.0, reason);
+    CHECK(whole != NULL && cut != NULL && watch != NULL && clutter != NULL);
+    float *const iq = exactly(width * SAMPLES * 2 * sizeof(float));
+    for (size_t i = 0; i < width * SAMPLES * 2; i++) {
+        iq[i] = i % 997 == 0 ? NAN : (float)random_u32() * 0x1p-32F;
+    }
+    const size_t spectra = 1 + (SAMPLES - bins) / (size_t)hop;
+    float *const wanted = exactly(spectra * width * bins * sizeof(float));
+    CHECK(pp_doppler_until_hop(whole) == bins);
+    CHECK(pp_doppler_execute(whole, iq, SAMPLES, wanted) == spectra);
+    size_t found = 0;
+    for (size_t sample = 0; sample < SAMPLES;) {
+        const size_t drawn = 1 + random_u32() % 700;
+        const size_t samples = drawn < SAMPLES - sample ? drawn : SAMPLES - sample;
+        float *const block = exactly(width * samples * 2 * sizeof(float));
+        float *const moving = exactly(width * samples * 2 * sizeof(float));
+        float *const level = exactly(width * sizeof(float));
+        for (size_t row = 0; row < width; row++) {
+            memcpy(block + row * samples * 2, iq + (row * SAMPLES + sample) * 2, samples * 2 * sizeof(float));
+        }
+        pp_carrier_watch_execute(watch, block, width, samples, 2400);
+        CHECK(pp_carrier_watch_rows(watch) == width);
+        pp_carrier_watch_level(watch, level);
+        pp_clutter_execute(clutter, block, width, samples, 2400, random_u32() % 2 == 0, moving);
+        const size_t first = pp_doppler_until_hop(cut);
+        const size_t now = samples < first ? 0 : 1 + (samples - first) / (size_t)hop;
+        float *const power = exactly(now * width * bins * sizeof(float));
+        CHECK(pp_doppler_execute(cut, block, samples, power) == now);
+        CHECK(memcmp(power, wanted + found * width * bins, now * width * bins * sizeof(float)) == 0);
+        found += now;
+        sample += samples;
+        free(power);
+        free(level);
+        free(moving);
+        free(block);
+    }
+    CHECK(found == spectra);
+    free(wanted);
+    free(iq);
+    pp_clutter_destroy(clutter);
+    pp_carrier_watch_destroy(watch);
+    pp_doppler_destroy(cut);
+    pp_doppler_destroy(whole);
+}
+
+static void test_cfar(int rows, int bins)
+{
+    char reason[PP_REASON_BYTES];
+    const pp_cfar_spec spec = {rows, bins, 2, 3, {0, bins - 1}, {1, bins}, {2.0, 3.0}, 2.0};
+    pp_cfar *const cfar = pp_cfar_create(&spec, reason);
+    CHECK(cfar != NULL);
+    const size_t values = (size_t)(rows * bins);
+    float *const power_dbfs = exactly(values * sizeof(float));
+    double *const power = exactly((size_t)rows * 2 * sizeof(double));
+    double *const bands = exactly(6 * sizeof(double));
+    for (size_t i = 0; i < values; i++) {
+        power_dbfs[i] = -100.0F - (float)(random_u32() % 50);
+    }
+    pp_cfar_band_power(cfar, power_dbfs, power);
+    CHECK(pp_cfar_begin(cfar, power));
+    CHECK(fabs(pp_cfar_judge(cfar, power_dbfs)) < 1);
+    pp_cfar_clearer(cfar, bands, bands + 2, bands + 4);
+    CHECK(fabs(bands[0] - 1.0) < 1e-12 && fabs(bands[1] - 1.0) < 1e-12);
+    pp_cfar_follow(cfar, 0.5, 0.5);
+    pp_cfar_creep(cfar, 0.5, 1.1);
+    const float bad[] = {NAN, INFINITY, -INFINITY, 1e38F, -1e38F, 400.0F};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        power_dbfs[values - 1] = bad[i];
+        CHECK(isnan(pp_cfar_judge(cfar, power_dbfs)));
+    }
+    power[0] = NAN;
+    CHECK(!pp_cfar_begin(cfar, power));
+    free(bands);
+    free(power);
+    free(power_dbfs);
+    pp_cfar_destroy(cfar);
+}
+
+static void test_baseband_refusals(void)
+{
+    char reason[PP_REASON_BYTES];
+    const pp_doppler_spec bad_doppler[] = {{0, 256, 64}, {33, 256, 64}, {4, 255, 64}, {4, 256, 0}, {4, 256, 257}};
+    for (size_t i = 0; i < sizeof bad_doppler / sizeof bad_doppler[0]; i++) {
+        CHECK(pp_doppler_create(&bad_doppler[i], reason) == NULL);
+        CHECK(strstr(reason, "wanted") != NULL);
+    }
+    const double bad_s[] = {0, -1, NAN, INFINITY};
+    for (size_t i = 0; i < sizeof bad_s / sizeof bad_s[0]; i++) {
+        CHECK(pp_clutter_create(bad_s[i], reason) == NULL);
+    }
+    const pp_cfar_spec bad_cfar[] = {
+        {0, 8, 1, 3, {0}, {1}, {2.0}, 2.0},  {1, 0, 1, 3, {0}, {1}, {2.0}, 2.0}, {1, 8, 0, 3, {0}, {1}, {2.0}, 2.0},
+        {1, 8, 1, 65, {0}, {1}, {2.0}, 2.0}, {1, 8, 1, 3, {-1}, {1}, {2.0}, 2.0}, {1, 8, 1, 3, {0}, {9}, {2.0}, 2.0},
+        {1, 8, 1, 3, {0}, {1}, {NAN}, 2.0},  {1, 8, 1, 3, {0}, {1}, {2.0}, -1.0},
+    };
+    for (size_t i = 0; i < sizeof bad_cfar / sizeof bad_cfar[0]; i++) {
+        CHECK(pp_cfar_create(&bad_cfar[i], reason) == NULL);
+        CHECK(strstr(reason, "wanted") != NULL);
+    }
+    pp_doppler_destroy(NULL);
+    pp_clutter_destroy(NULL);
+    pp_carrier_watch_destroy(NULL);
+    pp_cfar_destroy(NULL);
+}
+
+static void test_quality(void)
+{
+    const int32_t well[] = {INT32_MAX - 256, INT32_MIN + 512 + 1, 0, 1, -1};
+    const int32_t cut_off[] = {INT32_MAX, INT32_MIN, INT32_MAX - 255, INT32_MIN + 256};
+    CHECK(!pp_is_clipped(well, 5) && !pp_is_clipped(well, 0) && !pp_is_zero(well, 5));
+    for (size_t i = 0; i < 4; i++) {
+        CHECK(pp_is_clipped(cut_off + i, 1));
+    }
+    CHECK(pp_is_zero(well + 2, 1) && pp_is_zero(well, 0));
+}
+
 int main(void)
 {
+    test_quality();
+    test_baseband_refusals();
+    for (int rows = 1; rows <= PP_MAX_ROWS; rows += 1 + rows / 4) {
+        test_baseband(rows, 256, 64);
+        test_cfar(rows, 256);
+    }
+    test_baseband(3, 64, 1);
+    test_baseband(5, 512, 512);
+    test_cfar(2, 7);
     for (size_t points = PP_FFT_MIN_POINTS; points <= PP_FFT_MAX_POINTS; points *= 2) {
         test_fft(points);
     }

@@ -100,3 +100,13 @@ def test_reset_gives_the_tone_time_again():
     stream(3.0)
     stream.watch.reset()
     assert stream(0.4) == [CarrierState.UNSTEADY] * 40
+
+
+def test_what_is_no_number_is_unsteady_once_and_has_no_level():
+    stream = Stream()
+    stream(2.0, tone=0.01)
+    iq = np.full((1, 4, 24), np.nan, np.complex64)
+    assert stream.watch.process(BasebandBlock(iq, 79, RATE_HZ, (40_000.0,))) is CarrierState.UNSTEADY
+    np.testing.assert_allclose(stream.watch.level_dbfs, -240)
+    assert set(stream(1.0, tone=0.01)) == {CarrierState.STEADY}
+    np.testing.assert_allclose(stream.watch.level_dbfs, -40, atol=0.1)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from reference.cfar import deviate
 
-from appliance.classify.threshold import ThresholdDetector, deviate, independent
+from appliance.classify.threshold import ThresholdDetector, independent
 from appliance.events import MotionStarted
 from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES, Doppler
 from appliance.physics import doppler_hz

@@ -8,8 +8,9 @@
 
 static int module_exec(PyObject *module)
 {
-    PyType_Spec *const types[] = {&pp_downconverter_type, &pp_tone_type,       &pp_chirp_type,
-                                  &pp_multipath_type,     &pp_phasor_sum_type, &pp_echo_paths_type};
+    PyType_Spec *const types[] = {&pp_downconverter_type, &pp_tone_type,       &pp_chirp_type,         &pp_multipath_type,
+                                  &pp_phasor_sum_type,    &pp_echo_paths_type, &pp_carrier_watch_type, &pp_clutter_type,
+                                  &pp_doppler_type,       &pp_cfar_type};
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         PyObject *const type = PyType_FromModuleAndSpec(module, types[t], NULL);
         if (type == NULL || PyModule_AddType(module, (PyTypeObject *)type) != 0) {
@@ -48,7 +49,8 @@ static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0, NULL}}
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "appliance.dsp._core",
-    .m_doc = "The part of the signal path that runs at the rate of the PCM.",
+    .m_doc = "The signal path: what runs at the rate of the PCM, of the baseband and of the hops.",
+    .m_methods = pp_quality_methods,
     .m_slots = module_slots,
 };
 

@@ -106,6 +106,28 @@ bool pp_take(PyObject *object, const pp_buffer_wish *wish, Py_buffer *view)
     return false;
 }
 
+bool pp_take_baseband(PyObject *object, double rate_hz, pp_baseband *baseband)
+{
+    if (!(rate_hz > 0 && rate_hz <= PP_MAX_BASEBAND_HZ)) {
+        PyErr_SetString(PyExc_ValueError, "rate_hz: wanted more than 0, and no more than a card's rate");
+        return false;
+    }
+    const pp_buffer_wish wish = {"iq", "complex64", "Zf", 8, 4, 3, {PP_ANY, PP_ANY, PP_ANY}, false};
+    if (!pp_take(object, &wish, &baseband->view)) {
+        return false;
+    }
+    const Py_ssize_t *const shape = baseband->view.shape;
+    if (shape[0] < 1 || shape[0] > PP_MAX_CARRIERS || shape[1] < 1 || shape[1] > PP_MAX_MICS || shape[2] < 1) {
+        PyErr_Format(PyExc_ValueError, "iq: wanted [1 to %d, 1 to %d, 1 or more], got [%zd, %zd, %zd]", PP_MAX_CARRIERS,
+                     PP_MAX_MICS, shape[0], shape[1], shape[2]);
+        PyBuffer_Release(&baseband->view);
+        return false;
+    }
+    baseband->rows = (size_t)(shape[0] * shape[1]);
+    baseband->samples = (size_t)shape[2];
+    return true;
+}
+
 Py_ssize_t pp_take_carriers(PyObject *sequence, double *carriers_hz)
 {
     const Py_ssize_t count = PySequence_Size(sequence);

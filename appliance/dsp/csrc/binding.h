@@ -12,7 +12,7 @@
 
 #include "limits.h"
 
-#define PP_DIMENSIONS_MAX 3
+#define PP_DIMENSIONS_MAX 4
 #define PP_ANY (-1)
 
 /* One of the C objects. `busy` is read and written under the GIL only. */
@@ -44,6 +44,16 @@ void *pp_core(PyObject *self);
 /* Take the buffer of `object` if it is exactly what was wished for; else an exception that names both. */
 bool pp_take(PyObject *object, const pp_buffer_wish *wish, Py_buffer *view);
 
+/* Baseband of all carriers and microphones, [rows][samples]; the caller releases `view`. */
+typedef struct {
+    Py_buffer view;
+    size_t rows;
+    size_t samples;
+} pp_baseband;
+
+/* Take complex64 [carriers, mics, samples], within the limits and of at least one sample, at `rate_hz` above 0. */
+bool pp_take_baseband(PyObject *object, double rate_hz, pp_baseband *baseband);
+
 /* The floats of a sequence of at most PP_MAX_CARRIERS; their number, or -1 with an exception. */
 Py_ssize_t pp_take_carriers(PyObject *sequence, double *carriers_hz);
 
@@ -58,5 +68,12 @@ extern PyType_Spec pp_chirp_type;
 extern PyType_Spec pp_multipath_type;
 extern PyType_Spec pp_phasor_sum_type;
 extern PyType_Spec pp_echo_paths_type;
+extern PyType_Spec pp_carrier_watch_type;
+extern PyType_Spec pp_clutter_type;
+extern PyType_Spec pp_doppler_type;
+extern PyType_Spec pp_cfar_type;
+
+/* Functions of the module. */
+extern PyMethodDef pp_quality_methods[];
 
 #endif
