@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.types import PcmBlock
+from appliance.types import DopplerFrame, PcmBlock, Score
 
 
 class Audio(Protocol):
@@ -36,3 +36,13 @@ class Audio(Protocol):
 
     def close(self) -> None:
         """Give the device back; may be called twice."""
+
+
+class Detector(Protocol):
+    """What judges Doppler frames."""
+
+    def process(self, frame: DopplerFrame) -> Score | None:
+        """The score of one frame; None while nothing can be said."""
+
+    def reset(self) -> None:
+        """Forget the room."""
