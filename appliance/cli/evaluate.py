@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -88,7 +89,7 @@ def evaluate(args: argparse.Namespace) -> int:
 
 
 def _operating_point(settings: dict[str, object]) -> list[str]:
-    return [f"{name} {value}" for name, value in settings.items()]
+    return [f"{name} {json.dumps(value)}" for name, value in settings.items()]
 
 
 def _tell(failures: Sequence[str]) -> int:

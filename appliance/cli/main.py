@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from appliance import __version__
-from appliance.cli import check, demo, devices, doctor, evaluate, record, replay, run
+from appliance.cli import check, demo, devices, doctor, evaluate, record, replay, room, run
 from appliance.errors import ApplianceError, ConfigError
 
 _log = logging.getLogger(__name__)
@@ -92,6 +92,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pipistrelle {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more, with the place it comes from")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, demo, replay, record, devices, check, doctor, evaluate):
+    for command in (run, demo, room, replay, record, devices, check, doctor, evaluate):
         command.register(commands)
     return parser

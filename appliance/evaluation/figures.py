@@ -22,6 +22,9 @@ Figures = dict[str, Any]
 BAR_RANGE_M, BAR_RECALL, BAR_HOURS, BAR_FALSE_ALARMS = 6.0, 0.98, 168.0, 1
 BAR_SPEED_MPS = 1.2
 
+_HOPELESS_PER_DAY = 240.0
+"""False alarms from which a cell cannot look worse."""
+
 
 def figures_of(outcomes: Sequence[Outcome]) -> Figures:
     """All figures that the outcomes allow; sections without outcomes are None."""
@@ -169,7 +172,8 @@ def _cell(activity: str, group: Sequence[Outcome]) -> Figures:
     """The one figure of a cell in `value`, 0 best and 1 worst in `badness`, and all that is behind it."""
     if activity == "empty":
         found = alarms(group)
-        return found | {"value": found["per_day"], "badness": min(1.0, found["per_day"] / 240.0)}
+        badness = max(found["false_occupied_share"], min(1.0, found["per_day"] / _HOPELESS_PER_DAY))
+        return found | {"value": found["per_day"], "badness": badness}
     if activity in ("walk", "arm"):
         found = recall(group)
         return found | {"value": found["recall"], "badness": 1.0 - found["recall"]}
@@ -190,7 +194,7 @@ def _worst(rows: Sequence[Figures]) -> list[Figures]:
             {"kind": kind, "nuisance": row["nuisance"], "activity": activity, "value": row["cells"][activity]["value"]}
             for row in rows
             for activity in activities
-            if activity in row["cells"]
+            if activity in row["cells"] and row["cells"][activity]["badness"] > 0.0
         ]
         if cells:
             found.append(max(cells, key=lambda cell: cell["value"] if kind == "false alarms" else -cell["value"]))

@@ -1,7 +1,7 @@
 """Events against truth, as pure functions: spans of motion, false alarms, latencies, and how sure a count makes.
 
-A span is (start_s, end_s). A false alarm is a motion that starts in an empty room, and counts again for each further
-minute that it goes on there: else a detector that never stops would have one a week. An event is found by a motion that
+A span is (start_s, end_s). A false alarm is motion in an empty room, and counts again for each further minute that it
+goes on there: else a detector that never stops would have one a week. An event is found by a motion that
 starts while it lasts or at most `LATE_S` behind its end.
 """
 
@@ -59,13 +59,13 @@ def overlap_s(some: Sequence[Span], others: Sequence[Span]) -> float:
 
 
 def false_alarms(motions: Sequence[Span], empty: Sequence[Span]) -> int:
-    """Motions that start in an empty room, and each further minute of motion there."""
+    """Motions in an empty room, and each further minute of them; both in order."""
     count = 0
     for motion in motions:
         for start_s, end_s in empty:
             within_s = min(motion[1], end_s) - max(motion[0], start_s)
-            if within_s >= 0.0:
-                count += (start_s <= motion[0] < end_s) + int(within_s // REPEAT_S)
+            if within_s > 0.0 or start_s <= motion[0] < end_s:
+                count += 1 + int(within_s // REPEAT_S)
     return count
 
 

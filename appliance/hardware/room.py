@@ -19,11 +19,13 @@ MAX_TRUE_HZ = 68_000.0
 """Above it the fractional delays of the channel are no longer within -90 dB of the truth."""
 
 _MAX_DELAY_S = 0.12
-_CONTROLS_A_POINT = 8
+_CONTROLS_A_POINT = 12
 """Motion is straight between instants this much denser than cubics would need: 6 um off for a foot that accelerates
 with 50 m/s2, 6 um as well for the tip of a blade."""
 
 _RESPONSE_TAPS = 1023
+_DEAD = 1e-9
+"""What stands for a gain of nothing where a logarithm is taken."""
 
 _LATENCY_BLOCKS = 2
 _DEFAULT_FREQUENCY_HZ = 40_000.0
@@ -164,14 +166,18 @@ class VirtualRoom:
 
 
 def _responses(scene: Scene, mics: int) -> list[Fir] | None:
-    """The unit's responses as filters of linear phase, one a microphone; None for a flat unit."""
+    """The unit's responses as filters of minimum phase, which do not delay, one a microphone; None for a flat unit."""
     unit = scene.unit
     if unit.is_flat and not (unit.deaf_mics or unit.dead_mics):
         return None
-    frequency_hz = np.fft.rfftfreq(_RESPONSE_TAPS - 1, 1.0 / ROOM_RATE_HZ)
-    window = np.hanning(_RESPONSE_TAPS + 2)[1:-1]
+    length = 8 * (_RESPONSE_TAPS + 1)
+    gains = unit.response(mics, np.fft.rfftfreq(length, 1.0 / ROOM_RATE_HZ))
     filters = []
-    for gain in unit.response(mics, frequency_hz):
-        impulse = np.roll(np.fft.irfft(gain), _RESPONSE_TAPS // 2)
-        filters.append(Fir(np.append(impulse, impulse[:1]) * window))
+    for gain in gains:
+        # the real cepstrum folded onto positive time (Oppenheim and Schafer, Discrete-Time Signal Processing, 13.5)
+        cepstrum = np.fft.irfft(np.log(np.maximum(gain, _DEAD)))
+        cepstrum[1 : length // 2] *= 2.0
+        cepstrum[length // 2 + 1 :] = 0.0
+        impulse = np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))[:_RESPONSE_TAPS]
+        filters.append(Fir(impulse[::-1]))
     return filters

@@ -45,7 +45,9 @@ def absorption_per_m(air: Air, frequency_hz: float) -> float:
     return db_per_m * math.log(10.0) / 20.0
 
 
-def images(point_m: NDArray[np.float64], size_m: tuple[float, float, float], order: int) -> list[tuple[NDArray[np.float64], int]]:
+def images(
+    point_m: NDArray[np.float64], size_m: tuple[float, float, float], order: int
+) -> list[tuple[NDArray[np.float64], int]]:
     """Mirror images of a point in the walls of a shoe-box, each with its number of reflections, nearest order first.
 
     Source: J. B. Allen and D. A. Berkley, "Image method for efficiently simulating small-room acoustics", 1979.
@@ -168,9 +170,7 @@ class StillWays:
         self._fading_depth = nepers * self._length_m / TURBULENCE_REFERENCE_M
 
     @staticmethod
-    def _tail(
-        scene: Scene, random: np.random.Generator, mics: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _tail(scene: Scene, random: np.random.Generator, mics: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lengths (m) and gains [arrivals, mics]; energy falls by 60 dB in T60, whatever the number of arrivals."""
         arrivals = (scene.tail_arrivals, 1)
         arrival_s = random.uniform(_TAIL_STARTS_S, _TAIL_ENDS_S, arrivals)

@@ -101,7 +101,8 @@ class Actor:
         self._blend_s = blend_s
         random = np.random.default_rng([build.seed, 71])
         self._sway = [
-            (random.uniform(0.08, 0.9), random.uniform(0.0, 6.28, 2), random.uniform(0.3, 1.0)) for _ in range(_SWAY_LINES)
+            (random.uniform(0.08, 0.9), random.uniform(0.0, 6.28, 2), random.uniform(0.3, 1.0))
+            for _ in range(_SWAY_LINES)
         ]
         self._scenes: list[_Scene] = []
         place, heading_rad, begins_s = np.array(at, np.float64), math.radians(facing_deg), start_s

@@ -12,7 +12,7 @@ from appliance.simulation.things import WALKING_RATE_HZ, Reflectors, amplitude
 Array = NDArray[np.float64]
 
 _LEGS = ((0.8, 0.5, 0.0), (0.8, -0.5, 0.5), (-0.8, 0.5, 0.75), (-0.8, -0.5, 0.25))
-"""Place along and across the body, and share of the stride, of each foot in a walk: left hind, left fore, right hind ..."""
+"""Of each foot: its place along and across the body, and its share of the stride in a walk."""
 
 _RAMP_S = 0.4
 _TAIL_HZ = 2.5
@@ -116,7 +116,11 @@ class RobotVacuum:
         share = np.minimum(into_s, leg_s) / leg_s
         # smooth at both ends, constant between
         edge = min(0.1, 0.3 / leg_s)
-        eased = np.where(share < edge, share**2 / (2 * edge), np.where(share > 1 - edge, (1 - edge) - (1 - share) ** 2 / (2 * edge), share - edge / 2))
+        eased = np.where(
+            share < edge,
+            share**2 / (2 * edge),
+            np.where(share > 1 - edge, (1 - edge) - (1 - share) ** 2 / (2 * edge), share - edge / 2),
+        )
         along = eased / (1 - edge) * self.path.length_m
         back = np.mod(legs, 2.0) > 0.5
         ground, heading = self.path.at(np.where(back, self.path.length_m - along, along))

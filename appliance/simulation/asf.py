@@ -140,7 +140,9 @@ def _motion(text: str, where: Where, bones: dict[str, _Bone]) -> dict[str, Array
         if name not in moved or not frames:
             where.refuse(number, f"{name[:40]!r} is no bone that moves in the skeleton")
         if len(values) != moved[name] or len(found[name]) != frames - 1:
-            what = "is given twice" if len(found[name]) >= frames else f"wanted {moved[name]} values, found {len(values)}"
+            what = (
+                "is given twice" if len(found[name]) >= frames else f"wanted {moved[name]} values, found {len(values)}"
+            )
             where.refuse(number, f"{name}: {what}")
         found[name].append(values)
         lines[name].append(number)

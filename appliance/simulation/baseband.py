@@ -17,9 +17,9 @@ from appliance.dsp.downconvert import DownConverter
 from appliance.simulation.acoustics import Rays
 from appliance.simulation.device import MIC_FULL_SCALE_DB_SPL
 from appliance.simulation.fir import Fir
+from appliance.simulation.heard import BurstsHeard
 from appliance.simulation.propagation import Propagation
 from appliance.simulation.scenes import Scene
-from appliance.simulation.heard import BurstsHeard
 from appliance.types import BasebandBlock, PcmBlock, Tones
 
 PCM_RATE_HZ = 192_000
@@ -100,9 +100,7 @@ def _interpolator(phases: int) -> NDArray[np.float32]:
     """[8 points, phases]: Lagrange's polynomial of order 7 through the points around each sample."""
     nodes = np.arange(_STILL_TAPS) - (_STILL_TAPS // 2 - 1)
     share = np.arange(phases) / phases
-    rows = [
-        np.prod([(share - other) / (node - other) for other in nodes if other != node], axis=0) for node in nodes
-    ]
+    rows = [np.prod([(share - other) / (node - other) for other in nodes if other != node], axis=0) for node in nodes]
     return np.array(rows, np.float32)
 
 
@@ -193,7 +191,7 @@ class BasebandRoom:
         return _clipped(heard)
 
     def _instants(self, first_frame: int, interval_frames: int, before: int, after: int) -> NDArray[np.float64]:
-        """Content's times (s) of points `interval_frames` apart, from `before` points ahead of the step to `after` behind."""
+        """Content's times (s) of points `interval_frames` apart, `before` of them ahead of the step, `after` behind."""
         points = np.arange(-before, round(STEP_S * PCM_RATE_HZ) // interval_frames + after + 1)
         return np.asarray((self._content_frame + first_frame + points * interval_frames) / PCM_RATE_HZ)
 
@@ -218,7 +216,9 @@ class BasebandRoom:
 
     def _moving(self, first_frame: int) -> NDArray[np.complex64]:
         """What moves, [carriers, mics, samples]: slow paths as they are, faster ones at higher rates and filtered."""
-        bands = {spacing: _Band(self._shape, spacing) for spacing in (self._group_frames, _MEDIUM_FRAMES, _WHIRLING_FRAMES)}
+        bands = {
+            spacing: _Band(self._shape, spacing) for spacing in (self._group_frames, _MEDIUM_FRAMES, _WHIRLING_FRAMES)
+        }
         for group in self._propagation.moving:
             interval_frames = round(PCM_RATE_HZ / group.rate_hz)
             lead = -(-_LEAD_FRAMES // interval_frames)
@@ -233,7 +233,14 @@ class BasebandRoom:
                     for spacing, low_hz, high_hz in self._bands_hz:
                         chosen = (fastest_hz >= low_hz) & (fastest_hz < high_hz)
                         if chosen.any():
-                            bands[spacing].add(rays, chosen, c, carrier_hz, interval_frames, lead)
+                            bands[spacing].add(
+                                rays,
+                                chosen,
+                                carrier=c,
+                                carrier_hz=carrier_hz,
+                                interval_frames=interval_frames,
+                                lead=lead,
+                            )
         return np.asarray(sum(band.heard() for band in bands.values()))
 
     def _white(self, samples: int) -> NDArray[np.complex64]:
@@ -250,7 +257,7 @@ class BasebandRoom:
 
 
 class _Band:
-    """Paths of similar speed, summed at one rate: samples `spacing` frames apart, with the filter's lead if they need it."""
+    """Paths of similar speed, summed at one rate: samples `spacing` frames apart, with the filter's lead if need be."""
 
     def __init__(self, shape: tuple[int, int], spacing: int) -> None:
         self._shape, self._spacing = shape, spacing
@@ -258,7 +265,14 @@ class _Band:
         self._samples: NDArray[np.complex64] | None = None
 
     def add(
-        self, rays: Rays, chosen: NDArray[np.bool_], carrier: int, carrier_hz: float, interval_frames: int, lead: int
+        self,
+        rays: Rays,
+        chosen: NDArray[np.bool_],
+        *,
+        carrier: int,
+        carrier_hz: float,
+        interval_frames: int,
+        lead: int,
     ) -> None:
         """Add the chosen paths of a leg, whose points are `interval_frames` apart and begin `lead` of them early."""
         inner = slice(None) if self._is_filtered else slice(lead, len(rays.gain) - lead)
@@ -302,7 +316,7 @@ class _Colour:
 
 
 def _clipped(iq: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """What is left at the carrier of a sine that is cut at full scale (its describing function); quiet sound as it is."""
+    """What is left at the carrier of a sine cut at full scale, its describing function; quiet sound as it is."""
     magnitude = np.abs(iq)
     if magnitude.max(initial=0.0) <= 1.0:
         return iq

@@ -13,11 +13,27 @@ _MAX_JOINTS, _MAX_FRAMES = 500, 500_000
 _SIDE_ALIASES = {
     "shoulder": ("upperarm{s}", "{side}arm", "{side}shoulder", "{s}shoulder", "{side}upperarm", "{s}humerus"),
     "elbow": ("forearm{s}", "{side}forearm", "{side}elbow", "{s}elbow", "{side}lowerarm"),
-    "wrist": ("hand{s}", "{side}hand", "{side}wrist", "{s}wrist", "forearm{s}end", "{side}forearmend", "{side}elbowend"),
+    "wrist": (
+        "hand{s}",
+        "{side}hand",
+        "{side}wrist",
+        "{s}wrist",
+        "forearm{s}end",
+        "{side}forearmend",
+        "{side}elbowend",
+    ),
     "hip": ("thigh{s}", "{side}upleg", "{side}hip", "{s}hip", "{side}thigh", "{side}upperleg"),
     "knee": ("shin{s}", "{side}leg", "{side}knee", "{s}knee", "{side}lowerleg", "{side}shin"),
     "ankle": ("foot{s}", "{side}foot", "{side}ankle", "{s}ankle"),
-    "toe": ("toe{s}", "{side}toebase", "{side}toe", "foot{s}end", "{side}footend", "{side}ankleend", "{side}toebaseend"),
+    "toe": (
+        "toe{s}",
+        "{side}toebase",
+        "{side}toe",
+        "foot{s}end",
+        "{side}footend",
+        "{side}ankleend",
+        "{side}toebaseend",
+    ),
 }
 ALIASES = {
     "hips": ("hips", "pelvis", "root", "hip"),

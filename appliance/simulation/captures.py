@@ -1,4 +1,4 @@
-"""Where motion captures are found: in PyPI's `pybullet`, whose data is free (zlib licence), and in a folder of one's own."""
+"""Where motion captures are: in PyPI's `pybullet`, whose data is free (zlib licence), and in folders of one's own."""
 
 import functools
 import importlib.util
@@ -46,13 +46,15 @@ class Captures:
             SourceError: there is none, or its file is damaged.
         """
         if name not in self._paths:
-            where = "" if self._paths else "; none is installed: pip install 'pipistrelle[simulation]', or name a folder"
+            where = (
+                "" if self._paths else "; none is installed: pip install 'pipistrelle[simulation]', or name a folder"
+            )
             raise SourceError(f"no motion capture is called {name}{did_you_mean(name, self._paths)}{where}")
         return load_clip(self._paths[name])
 
 
 def _pybullet() -> tuple[Path, ...]:
-    """pybullet's folder, without importing anything of it."""
+    """Pybullet's folder, without importing anything of it."""
     spec = importlib.util.find_spec("pybullet_data")
     if spec is None or spec.origin is None:
         return ()

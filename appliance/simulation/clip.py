@@ -110,7 +110,9 @@ def assemble(
     for joint in JOINTS:
         known = [plain[alias] for alias in aliases[joint] if alias in plain]
         if not known:
-            where.refuse(line, f"no joint for {joint}; looked for {', '.join(aliases[joint])} among {', '.join(ways)}"[:600])
+            where.refuse(
+                line, f"no joint for {joint}; looked for {', '.join(aliases[joint])} among {', '.join(ways)}"[:600]
+            )
         found.append(known[0])
     places = np.stack(found, axis=1)[:, :, list(axes)]
     height = sum(

@@ -21,8 +21,8 @@ _TURNED: tuple[tuple[str, str, tuple[float, float, float], int], ...] = (
     ("shoulder_left", "chest", (-0.024, 0.244, -0.183), 4),
     ("elbow_left", "shoulder_left", (0.0, -0.275, 0.0), 1),
 )
-"""Joint, parent, offset (m; x ahead, y up, z to the right) and values, in the order of a frame. Offsets are those of the
-humanoid that the format was made for."""
+"""Joint, parent, offset (m; x ahead, y up, z to the right) and values, in the order of a frame. Offsets are those of
+the humanoid that the format was made for."""
 
 _ENDS: tuple[tuple[str, str, tuple[float, float, float]], ...] = (
     ("head", "neck", (0.0, 0.175, 0.0)),
@@ -64,7 +64,9 @@ def _check(frame: object, number: int, text: str, where: Where) -> None:
         where.refuse(_line_of(text, number), f"frame {number}: wanted {_VALUES} values (a humanoid), found {found}")
     for index, value in enumerate(frame):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e6:
-            where.refuse(_line_of(text, number), f"frame {number}: {_joint_of(index)}: {str(value)[:40]!r} is no number")
+            where.refuse(
+                _line_of(text, number), f"frame {number}: {_joint_of(index)}: {str(value)[:40]!r} is no number"
+            )
 
 
 def _line_of(text: str, frame: int) -> int:

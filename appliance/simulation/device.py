@@ -73,9 +73,7 @@ class Unit:
         tweeter = self.tweeter(frequency_hz)
         return np.stack([tweeter * self.mic(number, frequency_hz) for number in range(mics)])
 
-    def _response(
-        self, part: int, ripple_db: float, frequency_hz: NDArray[np.float64] | float
-    ) -> NDArray[np.float64]:
+    def _response(self, part: int, ripple_db: float, frequency_hz: NDArray[np.float64] | float) -> NDArray[np.float64]:
         nodes_hz = np.arange(_RIPPLE_LOW_HZ, _RIPPLE_HIGH_HZ, _RIPPLE_STEP_HZ)
         random = np.random.default_rng([self.seed, 22, part])
         nodes_db = random.uniform(-ripple_db, ripple_db, len(nodes_hz))

@@ -21,8 +21,9 @@ _RUN_DOWN_S = 6.0
 class Fan:
     """A fan at `at_m` whose axis points along `axis_deg` (azimuth, elevation).
 
-    Blades of `radius_m` turn `turns_hz` times a second from `on_s` to `off_s`; with `oscillation_s` the head goes to and
-    fro over +-40 degrees in that time. A blade reflects at all times and flashes when its face is square to the device.
+    Blades of `radius_m` turn `turns_hz` times a second from `on_s` to `off_s`; with `oscillation_s` the head goes to
+    and fro over +-40 degrees in that time. A blade reflects at all times and flashes when its face is square to the
+    device.
     """
 
     at_m: tuple[float, float, float]
@@ -68,7 +69,11 @@ class Fan:
             azimuth += math.radians(40.0) * np.sin(2.0 * np.pi * t_s / self.oscillation_s + self.phase)
         elevation = math.radians(self.axis_deg[1])
         ahead = np.stack(
-            [np.cos(azimuth) * math.cos(elevation), np.sin(azimuth) * math.cos(elevation), np.full(len(t_s), math.sin(elevation))],
+            [
+                np.cos(azimuth) * math.cos(elevation),
+                np.sin(azimuth) * math.cos(elevation),
+                np.full(len(t_s), math.sin(elevation)),
+            ],
             axis=1,
         )
         across = np.stack([-np.sin(azimuth), np.cos(azimuth), np.zeros(len(t_s))], axis=1)

@@ -19,7 +19,7 @@ _MIN_LOOP_SHARE = 0.4
 class Cycle:
     """A motion that can be repeated for ever, on the spot and facing +x.
 
-    `places` [frames, joints, 3] in m, whose last frame leads on to its first; `speed_mps` is how fast its ground goes by.
+    `places` [frames, joints, 3] in m, whose last frame leads on to its first; `speed_mps` is that of its ground.
     """
 
     places: Array
@@ -37,7 +37,7 @@ def cycle_of(clip: Clip, *, travels: bool, mirror: bool = False) -> Cycle:
 
     Args:
         clip: any.
-        travels: take the way over the ground out, and the body's turns with it; else it stays as it was, about its mean.
+        travels: take out the way over the ground, and the body's turns with it; else all stays, about its mean.
         mirror: swap left and right.
     """
     places = clip.places.copy()

@@ -60,9 +60,7 @@ class SoundsHeard:
 class BurstsHeard:
     """The same as baseband: bursts go through the real down-conversion, steady tones need none."""
 
-    def __init__(
-        self, sounds: Sequence[Sound], mics_m: NDArray[np.float64], carriers_hz: tuple[float, ...]
-    ) -> None:
+    def __init__(self, sounds: Sequence[Sound], mics_m: NDArray[np.float64], carriers_hz: tuple[float, ...]) -> None:
         self._heard = SoundsHeard(sounds, mics_m)
         self._mics = len(mics_m)
         self._carriers_hz = carriers_hz

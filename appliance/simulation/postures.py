@@ -161,7 +161,9 @@ class Breath:
     def __init__(self, rate_hz: float, seed: int) -> None:
         random = np.random.default_rng([seed, 62])
         self._rate_hz = rate_hz
-        self._wander = [(random.uniform(0.005, 0.05), random.uniform(0.0, 6.28), random.uniform(0.1, 0.5)) for _ in range(4)]
+        self._wander = [
+            (random.uniform(0.005, 0.05), random.uniform(0.0, 6.28), random.uniform(0.1, 0.5)) for _ in range(4)
+        ]
 
     def at(self, t_s: Array) -> Array:
         """[times]; breathing in takes less time than out (2 to 3)."""
@@ -170,5 +172,5 @@ class Breath:
         for hz, phase, far in self._wander:
             turns = turns + far * self._rate_hz / hz * 0.05 * np.sin(2.0 * np.pi * hz * t_s + phase)
             depth = depth + 0.1 * far * np.sin(2.0 * np.pi * hz * t_s + 2.0 * phase)
-        phase = 2.0 * np.pi * turns
-        return np.asarray(depth * (0.5 - 0.5 * np.cos(phase - 0.35 * np.sin(phase))))
+        angle = 2.0 * np.pi * turns
+        return np.asarray(depth * (0.5 - 0.5 * np.cos(angle - 0.35 * np.sin(angle))))

@@ -20,7 +20,7 @@ from appliance.simulation.things import Reflectors, Thing
 Array = NDArray[np.float64]
 
 _STRENGTH_HZ = 40_000.0
-_WALL_SCATTERERS = 6
+_WALL_SCATTERERS = 4
 """Scatterers of a thing that are heard by way of the walls; they carry the energy of all."""
 
 _WALL_FLOOR_DB = -15.0
@@ -94,7 +94,9 @@ class _Wall:
 class MovingWays:
     """Echoes of things, directly and by one wall on the way there or back."""
 
-    def __init__(self, scene: Scene, things: Sequence[Thing], atmosphere: Atmosphere, tweeter_m: Array, mics_m: Array) -> None:
+    def __init__(
+        self, scene: Scene, things: Sequence[Thing], atmosphere: Atmosphere, tweeter_m: Array, mics_m: Array
+    ) -> None:
         self.rate_hz = things[0].rate_hz
         self._scene, self._things, self._atmosphere = scene, tuple(things), atmosphere
         self._tweeter, self._mics = tweeter_m, mics_m
@@ -124,7 +126,9 @@ class MovingWays:
                     found.append(_Wall(self._tweeter if is_back else image, turned, chosen, weight))
         return found
 
-    def _hears(self, looks: list[Reflectors], point: Array, image: Array) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _hears(
+        self, looks: list[Reflectors], point: Array, image: Array
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Scatterers that are heard by one image, and the weight of each: the wall's loss, and what it stands for."""
         chosen, weights, first = [], [], 0
         for look in looks:
@@ -152,7 +156,16 @@ class MovingWays:
         scales = self._atmosphere.delay_per_m(t_s, self._mixtures)
         offset = self._atmosphere.offset_s(t_s, len(self._mics))
         legs = [
-            Leg(self._scene, places, strength, self._slope, self._tweeter, self._mics, np.ascontiguousarray(scales[:, 0]), offset)
+            Leg(
+                self._scene,
+                places,
+                strength,
+                self._slope,
+                self._tweeter,
+                self._mics,
+                np.ascontiguousarray(scales[:, 0]),
+                offset,
+            )
         ]
         for number, wall in enumerate(self._walls, start=1):
             legs.append(
@@ -173,14 +186,15 @@ class MovingWays:
         """All legs as one."""
         found = [leg.rays(frequency_hz) for leg in self.legs(t_s)]
         return Rays(
-            np.concatenate([rays.delay_s for rays in found], axis=1), np.concatenate([rays.gain for rays in found], axis=1)
+            np.concatenate([rays.delay_s for rays in found], axis=1),
+            np.concatenate([rays.gain for rays in found], axis=1),
         )
 
 
 class Propagation:
     """All ways from the tweeter to the microphones. Gains are relative to the tweeter's level at 1 m.
 
-    `still` is what would be heard if nothing moved; `moving` is what moves, in groups to be asked at rates of their own.
+    `still` is what would be heard if nothing moved; `moving` is what moves, in groups that have rates of their own.
     """
 
     def __init__(self, scene: Scene, *, mics: int) -> None:

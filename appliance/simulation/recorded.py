@@ -49,7 +49,9 @@ def _at_our_rate(sound: NDArray[np.float64], rate_hz: int) -> Wave:
     spectrum = np.fft.rfft(sound)
     frames = round(len(sound) * SOUND_RATE_HZ / rate_hz)
     spectrum[: int(_LOWEST_HZ * len(sound) / rate_hz)] = 0.0
-    resampled = np.fft.irfft(np.resize(spectrum, frames // 2 + 1) * (np.arange(frames // 2 + 1) < len(spectrum)), frames)
+    resampled = np.fft.irfft(
+        np.resize(spectrum, frames // 2 + 1) * (np.arange(frames // 2 + 1) < len(spectrum)), frames
+    )
     fade = min(96, frames // 4)
     ramp = np.sin(0.5 * np.pi * (np.arange(fade) + 0.5) / fade) ** 2
     resampled[:fade] *= ramp

@@ -1,4 +1,4 @@
-"""Scenes at random: a room, its air, a unit, people and nuisances, all from one seed and in the words of a scene's file."""
+"""Scenes at random: room, air, unit, people and nuisances, all from one seed and in the words of a scene's file."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -27,7 +27,6 @@ def sample_words(
     duration_s: float = 60.0,
     people: Sequence[str] = (),
     nuisances: Sequence[str] = (),
-    captures: Captures | None = None,
     gaits: Sequence[str] | None = None,
 ) -> Words:
     """The words of a random scene, which `SceneWords` validates and a YAML file could hold.
@@ -37,14 +36,17 @@ def sample_words(
         duration_s: of the scene.
         people: what each person does, of `ACTIVITIES`.
         nuisances: what else there is, of `NUISANCES`.
-        captures: where gaits come from.
         gaits: captures to walk with instead of `walk`: a set of people that is judged has some of its own.
 
     Raises:
         SourceError: an unknown activity or nuisance.
     """
     random = np.random.default_rng([seed, 91])
-    size: _Size = (round(random.uniform(2.8, 7.0), 2), round(random.uniform(2.4, 5.5), 2), round(random.uniform(2.3, 3.0), 2))
+    size: _Size = (
+        round(random.uniform(2.8, 7.0), 2),
+        round(random.uniform(2.4, 5.5), 2),
+        round(random.uniform(2.3, 3.0), 2),
+    )
     device = (0.06, round(random.uniform(0.3, 0.7) * size[1], 2), round(random.uniform(0.8, 1.9), 2))
     air: Words = {
         "temperature_c": round(random.uniform(12.0, 30.0), 1),
@@ -71,7 +73,9 @@ def sample_words(
     sounds: list[Words] = []
     for kind in nuisances:
         if kind not in NUISANCES:
-            raise SourceError(f"no nuisance is called {kind}{did_you_mean(kind, NUISANCES)}; known: {', '.join(NUISANCES)}")
+            raise SourceError(
+                f"no nuisance is called {kind}{did_you_mean(kind, NUISANCES)}; known: {', '.join(NUISANCES)}"
+            )
         drawn = NUISANCES[kind](random, size, duration_s)
         if kind == "hvac":
             air.update(drawn)
@@ -90,9 +94,9 @@ def sample_scene(
     captures: Captures | None = None,
     gaits: Sequence[str] | None = None,
 ) -> Scene:
-    """The scene of `sample_words`, whose arguments these are."""
+    """The scene of `sample_words`, whose arguments these are; gaits come from `captures`, pybullet's by default."""
     captures = captures or Captures()
-    drawn = sample_words(seed, duration_s=duration_s, people=people, nuisances=nuisances, captures=captures, gaits=gaits)
+    drawn = sample_words(seed, duration_s=duration_s, people=people, nuisances=nuisances, gaits=gaits)
     found = SceneWords.model_validate(drawn)
     for place, message in impossible(found, captures):
         raise SourceError(f"{found.name}: {'.'.join(map(str, place))} {message}")
@@ -112,7 +116,9 @@ def _place(random: _Draw, size: _Size, low_m: float, high_m: float) -> list[floa
 
 def _person(random: _Draw, kind: str, size: _Size, duration_s: float, gaits: Sequence[str] | None) -> Words:
     if kind not in ACTIVITIES:
-        raise SourceError(f"no activity is called {kind}{did_you_mean(kind, ACTIVITIES)}; known: {', '.join(ACTIVITIES)}")
+        raise SourceError(
+            f"no activity is called {kind}{did_you_mean(kind, ACTIVITIES)}; known: {', '.join(ACTIVITIES)}"
+        )
     child = random.random() < 0.15
     at = _spot(random, size)
     about: Words = {
@@ -127,7 +133,11 @@ def _person(random: _Draw, kind: str, size: _Size, duration_s: float, gaits: Seq
     mirror = bool(random.random() < 0.5)
     if kind in _GAITS:
         gait = str(random.choice(list(gaits or _GAITS[kind]))) if kind == "walk" else _GAITS[kind][0]
-        speed_mps = {"walk": random.uniform(0.5, 1.7), "run": random.uniform(2.0, 3.2), "crawl": random.uniform(0.2, 0.5)}
+        speed_mps = {
+            "walk": random.uniform(0.5, 1.7),
+            "run": random.uniform(2.0, 3.2),
+            "crawl": random.uniform(0.2, 0.5),
+        }
         to = _spot(random, size)
         while math.dist(at, to) < 1.0:
             to = _spot(random, size)
@@ -141,7 +151,13 @@ def _person(random: _Draw, kind: str, size: _Size, duration_s: float, gaits: Seq
     elif kind in _GESTURING:
         posture = "stand" if random.random() < 0.3 else "sit"
         about["do"] = [
-            {"act": "stay", "for_s": duration_s, "posture": posture, "gestures": [kind], "speed": round(random.uniform(0.7, 1.4), 2)}
+            {
+                "act": "stay",
+                "for_s": duration_s,
+                "posture": posture,
+                "gestures": [kind],
+                "speed": round(random.uniform(0.7, 1.4), 2),
+            }
         ]
     elif kind in ("sit_down", "stand_up"):
         first, then = ("stand", "sit") if kind == "sit_down" else ("sit", "stand")
@@ -180,18 +196,22 @@ def _switched_fan(random: _Draw, size: _Size, duration_s: float) -> Words:
 def _ceiling_fan(random: _Draw, size: _Size, duration_s: float) -> Words:
     del duration_s
     return {
-        "thing": "fan", "at_m": [*_spot(random, size, margin_m=0.7), round(size[2] - 0.35, 2)], "axis_deg": [0.0, -90.0],
+        "thing": "fan", "at_m": [*_spot(random, size, margin_m=0.7), round(size[2] - 0.35, 2)],
+        "axis_deg": [0.0, -90.0],
         "radius_m": round(random.uniform(0.45, 0.65), 3), "turns_hz": round(random.uniform(0.8, 4.5), 2),
         "blades": int(random.integers(3, 6)), "strength_db": round(random.uniform(-22.0, -14.0), 1),
     }  # fmt: skip
 
 
-def _swaying(kind: str, reach_m: tuple[float, float], sway_hz: tuple[float, float]) -> Callable[[_Draw, _Size, float], Words]:
+def _swaying(
+    kind: str, reach_m: tuple[float, float], sway_hz: tuple[float, float]
+) -> Callable[[_Draw, _Size, float], Words]:
     def draw(random: _Draw, size: _Size, duration_s: float) -> Words:
         del duration_s
         low_db, high_db = (-25.0, -8.0) if kind == "curtain" else (-28.0, -14.0)
         return {
-            "thing": kind, "at_m": [round(random.uniform(0.5, 0.98) * size[0], 2), round(random.uniform(0.2, 0.8) * size[1], 2), 1.2],
+            "thing": kind,
+            "at_m": [round(random.uniform(0.5, 0.98) * size[0], 2), round(random.uniform(0.2, 0.8) * size[1], 2), 1.2],
             "reach_m": round(random.uniform(*reach_m), 4), "sway_hz": round(random.uniform(*sway_hz), 3),
             "strength_db": round(random.uniform(low_db, high_db), 1), "gust_s": round(random.uniform(3.0, 20.0), 1),
             "along_x": bool(random.random() < 0.4), "seed": int(random.integers(1 << 30)),
@@ -236,7 +256,8 @@ def _falling(random: _Draw, size: _Size, duration_s: float) -> Words:
 def _arm(random: _Draw, size: _Size, duration_s: float) -> Words:
     start_s = round(random.uniform(0.1, 0.4) * duration_s, 2)
     return {"thing": "wd7_arm", "at_m": _spot(random, size, margin_m=0.5), "start_s": start_s,
-            "from_deg": round(random.uniform(0.0, 360.0), 1), "strength_db": round(random.uniform(-30.0, -24.0), 1)}  # fmt: skip
+            "from_deg": round(random.uniform(0.0, 360.0), 1),
+            "strength_db": round(random.uniform(-30.0, -24.0), 1)}  # fmt: skip
 
 
 def _sounding(kind: str) -> Callable[[_Draw, _Size, float], Words]:
@@ -256,7 +277,10 @@ def _other_unit(random: _Draw, size: _Size, duration_s: float) -> Words:
 
 def _hvac(random: _Draw, size: _Size, duration_s: float) -> Words:
     del size, duration_s
-    return {"turbulence_rad": round(random.uniform(0.15, 0.5), 3), "turbulence_corner_hz": round(random.uniform(3.0, 8.0), 2)}
+    return {
+        "turbulence_rad": round(random.uniform(0.15, 0.5), 3),
+        "turbulence_corner_hz": round(random.uniform(3.0, 8.0), 2),
+    }
 
 
 NUISANCES: dict[str, Callable[[_Draw, _Size, float], Words]] = {

@@ -104,7 +104,9 @@ def impossible(scene: words.SceneWords, captures: Captures) -> Iterator[tuple[Pl
 
 def _no_capture(name: str, captures: Captures) -> str:
     if not captures.names:
-        return f"no motion capture is called {name}: install pybullet (extra `simulation`), or name a folder in captures"
+        return (
+            f"no motion capture is called {name}: install pybullet (extra `simulation`), or name a folder in captures"
+        )
     return f"no motion capture is called {name}{did_you_mean(name, captures.names)}"
 
 

@@ -51,8 +51,8 @@ _LIMBS = (
 class Build:
     """One person's body: how tall, how dressed, how it reflects.
 
-    `clothes_db` is what clothes take off the echo of what they cover, 0 to -10; `seed` scatters the strengths by some dB,
-    as bodies and the way they turn do.
+    `clothes_db` is what clothes take off the echo of what they cover, 0 to -10; `seed` scatters the strengths by some
+    dB, as bodies and the way they turn do.
     """
 
     height_m: float = 1.72

@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-WALKING_RATE_HZ = 120.0
-"""Places this often, joined by cubics, follow whatever people and animals do (a foot to -70 dB)."""
+WALKING_RATE_HZ = 80.0
+"""Places this often, joined by cubics, follow whatever people and animals do (a foot to -60 dB)."""
 
 WHIRLING_RATE_HZ = 1200.0
 """The same for blades of fans."""

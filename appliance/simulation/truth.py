@@ -25,8 +25,8 @@ class Truth:
     """Labels at some instants.
 
     `occupied` [times]: somebody is inside. `motion` [times]: what the most active person does, else `NUISANCE` while
-    anything else moves or sounds, else `NOTHING`. `radial_mps` and `distance_m` [times]: of the nearest person's trunk,
-    + towards the device; NaN while nobody is inside.
+    anything else moves or sounds, else `NOTHING`; the arm of NEMA WD 7 counts as a person. `radial_mps` and `distance_m`
+    [times]: of the nearest person's trunk, + towards the device; NaN while nobody is inside.
     """
 
     t_s: NDArray[np.float64]
@@ -63,7 +63,10 @@ def _some(scene: Scene, t_s: NDArray[np.float64]) -> tuple[NDArray[np.generic], 
         occupied |= inside
     for thing in scene.things:
         _, fastest, _, inside = _moves(thing, t_s, scene)
-        rank = np.maximum(rank, np.where(inside & (fastest > MINOR_MPS), 1, 0))
+        # the standard's arm stands for a person's
+        is_arm = thing.kind == "wd7_arm"
+        rank = np.maximum(rank, np.where(inside & (fastest > MINOR_MPS), 3 if is_arm else 1, 0))
+        occupied |= is_arm
     if scene.sounds:
         rank = np.maximum(rank, 1)
     classes = np.array(
@@ -75,7 +78,7 @@ def _some(scene: Scene, t_s: NDArray[np.float64]) -> tuple[NDArray[np.generic], 
 def _moves(
     thing: Thing, t_s: NDArray[np.float64], scene: Scene
 ) -> tuple[list[NDArray[np.float64]], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Trunk before, at and behind each instant; speed of the fastest scatterer and of the trunk; whether it is inside."""
+    """Trunk before, at and behind each instant; speeds of the fastest scatterer and the trunk; is it inside?"""
     looks = [thing.reflectors(t_s + shift) for shift in (-_STEP_S, 0.0, _STEP_S)]
     strength = looks[1].strength.mean(axis=0)
     strongest = np.argsort(-strength, kind="stable")[: max(1, round(_TRUNK_SHARE * len(strength)))]

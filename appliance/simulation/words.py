@@ -8,7 +8,6 @@ from pydantic_core import PydanticCustomError
 
 from appliance.fields import Choice, KindBy, Matching, NotEmpty, PlainModel, Range
 
-
 _Metres = Annotated[float, Range(-5, 50)]
 Spot = Annotated[tuple[_Metres, _Metres], Field(strict=False)]
 Point = Annotated[tuple[_Metres, _Metres, _Metres], Field(strict=False)]
@@ -92,9 +91,7 @@ class StayWords(PlainModel):
     for_s: _Seconds
     posture: Annotated[Literal["stand", "sit", "lie"], Choice()] = "stand"
     gestures: Annotated[
-        tuple[
-            Annotated[Literal["reach", "wave", "drink", "turn_pages", "type", "fidget", "turn_over"], Choice()], ...
-        ],
+        tuple[Annotated[Literal["reach", "wave", "drink", "turn_pages", "type", "fidget", "turn_over"], Choice()], ...],
         Field(strict=False),
     ] = ()
     speed: Annotated[float, Range(0.1, 4)] = 1.0
@@ -135,7 +132,9 @@ class FanWords(PlainModel):
     radius_m: Annotated[float, Range(0.03, 1.5)] = 0.2
     turns_hz: Annotated[float, Range(0.2, 60)] = 18.0
     blades: Annotated[int, Range(1, 8)] = 3
-    axis_deg: Annotated[tuple[Annotated[float, Range(-360, 360)], Annotated[float, Range(-90, 90)]], Field(strict=False)] = (
+    axis_deg: Annotated[
+        tuple[Annotated[float, Range(-360, 360)], Annotated[float, Range(-90, 90)]], Field(strict=False)
+    ] = (
         180.0,
         0.0,
     )
@@ -258,7 +257,16 @@ class ArmWords(PlainModel):
 
 
 ThingWords = (
-    FanWords | CurtainWords | BlindWords | PlantWords | VacuumWords | DogWords | CatWords | DoorWords | FallingWords | ArmWords
+    FanWords
+    | CurtainWords
+    | BlindWords
+    | PlantWords
+    | VacuumWords
+    | DogWords
+    | CatWords
+    | DoorWords
+    | FallingWords
+    | ArmWords
 )
 
 
@@ -289,5 +297,3 @@ class SceneWords(PlainModel):
     people: Annotated[tuple[PersonWords, ...], Field(strict=False)] = ()
     things: Annotated[tuple[Annotated[ThingWords, KindBy("thing")], ...], Field(strict=False)] = ()
     sounds: Annotated[tuple[SoundWords, ...], Field(strict=False)] = ()
-
-

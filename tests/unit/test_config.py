@@ -152,8 +152,11 @@ def test_plain_words_are_read_by_the_core_schema_of_yaml_1_2(text, value):
     assert type(plain_value(text)) is type(value)
 
 
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
 @given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(codec="utf-8")),
+    st.none() | st.booleans() | st.integers() | FINITE | st.text(st.characters(codec="utf-8")),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=4),
     max_leaves=20,
 ))  # fmt: skip

@@ -42,7 +42,7 @@ def drawn(points, paths, mics, seed, *, turns=3.0):
     segments=st.integers(1, 9),
     paths=st.integers(0, 5),
     mics=st.integers(1, 8),
-    samples=st.integers(1, 256),
+    samples=st.integers(1, 512),
     seed=st.integers(0, 2**16),
 )
 def test_it_is_what_the_twin_gives(segments, paths, mics, samples, seed):
@@ -89,8 +89,8 @@ def test_it_adds_to_what_is_there():
     [
         ({"mics": 0, "segment_samples": 4}, "mics: wanted 1 to 8, got 0"),
         ({"mics": 9, "segment_samples": 4}, "mics: wanted 1 to 8, got 9"),
-        ({"mics": 1, "segment_samples": 0}, "segment_samples: wanted 1 to 256, got 0"),
-        ({"mics": 1, "segment_samples": 257}, "segment_samples: wanted 1 to 256, got 257"),
+        ({"mics": 1, "segment_samples": 0}, "segment_samples: wanted 1 to 512, got 0"),
+        ({"mics": 1, "segment_samples": 513}, "segment_samples: wanted 1 to 512, got 513"),
     ],
 )
 def test_a_specification_out_of_range_is_refused(arguments, words):

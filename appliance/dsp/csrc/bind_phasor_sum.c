@@ -9,7 +9,7 @@ static const char phasor_sum_doc[] =
     "y[m](t) += sum over p of gain[p, m](t) exp(j 2 pi phase[p, m](t)).\n\n"
     "Args:\n"
     "    mics: 1 to 8.\n"
-    "    segment_samples: samples from one point to the next, 1 to 256.\n\n"
+    "    segment_samples: samples from one point to the next, 1 to 512.\n\n"
     "Raises:\n"
     "    ValueError: an argument is out of range.\n"
     "    RuntimeError: a method was called while another thread is in one.";

@@ -11,14 +11,14 @@
 
 #include "limits.h"
 
-#define PP_MAX_SEGMENT_SAMPLES 256
+#define PP_MAX_SEGMENT_SAMPLES 512
 
 /* Points beyond each end that the cubics' slopes need. */
 #define PP_PHASOR_MARGIN 2
 
 typedef struct {
     int mics;            /* 1 to 8 */
-    int segment_samples; /* between two points, 1 to 256 */
+    int segment_samples; /* between two points, 1 to 512 */
 } pp_phasor_sum_spec;
 
 typedef struct pp_phasor_sum pp_phasor_sum;
