@@ -57,7 +57,13 @@ def seconds(time_s: float | None) -> str:
 
 def rate(per_day: float) -> str:
     """A number of false alarms a day, with as many figures as it deserves."""
-    return f"{per_day:.0f}" if per_day >= 20.0 or per_day == 0.0 else f"{per_day:.1f}" if per_day >= 2.0 else f"{per_day:.2f}"
+    return (
+        f"{per_day:.0f}"
+        if per_day >= 20.0 or per_day == 0.0
+        else f"{per_day:.1f}"
+        if per_day >= 2.0
+        else f"{per_day:.2f}"
+    )
 
 
 def words(name: str) -> str:
