@@ -35,7 +35,7 @@ QUIET_SPEEDS_MPS = (0.3, 0.6, 1.2, 1.8)
 RANGES_M = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
 
 _ROOMS, _UNITS, _PEOPLE = 24, 16, 12
-_UNIT_AT, _PERSON_AT, _MAP_ROOM_AT, _SCENE_AT = 1_000, 2_000, 3_000, 10_000
+_UNIT_AT, _PERSON_AT, _MAP_ROOM_AT, _QUIET_ROOM_AT, _SCENE_AT = 1_000, 2_000, 3_000, 4_000, 10_000
 """Where the seeds of each kind begin within the judging set."""
 
 
@@ -94,7 +94,7 @@ def quiet_cases(count: int, *, hours_each: float) -> Iterator[Case]:
     """Empty rooms in which nothing happens, each a room of its own."""
     for number in range(count):
         seeds = _seeded(number, "quiet", 0, person=False)
-        seeds["room"] = JUDGING.seed(100_000 + number)
+        seeds["room"] = JUDGING.seed(_QUIET_ROOM_AT + number)
         yield Case("quiet", "quiet", "empty", hours_each * 3600.0 + WARM_UP_S, **seeds)
 
 

@@ -41,7 +41,7 @@ def _quick(subject: Subject) -> Iterator[Case]:
 def _full(subject: Subject) -> Iterator[Case]:
     yield from cases.quiet_cases(168, hours_each=1.0)
     yield from cases.walk_cases(dict.fromkeys(cases.QUIET_SPEEDS_MPS, 6) | {1.2: 25})
-    yield from cases.stress_cases(6, empty_s=600.0)
+    yield from cases.stress_cases(4, empty_s=600.0)
     yield from cases.coverage_cases()
     yield from cases.visit_cases(24, hold_s=_hold_s())
     yield from cases.replayed_cases(subject.gestures, bats=subject.bats is not None, bat_rooms=6)
