@@ -74,6 +74,9 @@ def evaluate(args: argparse.Namespace) -> int:
         )
     if args.workers < 1:
         raise ApplianceError(f"--workers: wanted 1 or more, got {args.workers}")
+    for folder in (args.captures, args.recordings):
+        if folder is not None and not folder.is_dir():
+            raise ApplianceError(f"{folder}: no such folder")
     subject = Subject(args.detector, *(path and path.resolve() for path in (args.captures, args.recordings)))
     evaluation = Evaluation(args.profile, subject, results=args.results)
     failures = evaluation.run(workers=args.workers, scheduler=args.scheduler)

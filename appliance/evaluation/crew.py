@@ -91,7 +91,7 @@ def on_cluster(cases: Sequence[Case], subject: Subject, version: str, *, schedul
     from distributed.comm.core import CommClosedError
 
     try:
-        client = distributed.Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
+        client = distributed.Client(scheduler, timeout=_CONNECT_S)
     except (OSError, ValueError, RuntimeError) as error:
         raise CrewLost(f"{scheduler}: no Dask scheduler answers there: {error}") from error
     with client:

@@ -11,7 +11,9 @@ from appliance.evaluation.split import JUDGING
 
 def small_cases(count, duration_s=20.0):
     first = JUDGING.seed(900_000)
-    return [Case("quiet", "quiet", "empty", duration_s, seed=first + n, room=first + n, unit=first) for n in range(count)]
+    return [
+        Case("quiet", "quiet", "empty", duration_s, seed=first + n, room=first + n, unit=first) for n in range(count)
+    ]
 
 
 def small_evaluation(results, count=8, duration_s=20.0):
@@ -20,4 +22,4 @@ def small_evaluation(results, count=8, duration_s=20.0):
 
 
 if __name__ == "__main__":
-    print(small_evaluation(Path(sys.argv[1]), duration_s=120.0).run(workers=2, scheduler=None))
+    print(small_evaluation(Path(sys.argv[1]), duration_s=45.0).run(workers=2, scheduler=None))

@@ -74,7 +74,12 @@ def test_another_detector_is_one_line(blocks, monkeypatch):
 def test_times_of_presence_by_hand():
     heard = Heard(end_s=90.0)
     before = Presence.UNKNOWN
-    for said_s, presence in ((10.0, Presence.VACANT), (20.0, Presence.OCCUPIED), (50.0, Presence.VACANT), (60.0, Presence.OCCUPIED)):
+    for said_s, presence in (
+        (10.0, Presence.VACANT),
+        (20.0, Presence.OCCUPIED),
+        (50.0, Presence.VACANT),
+        (60.0, Presence.OCCUPIED),
+    ):
         heard.events.append((said_s, PresenceChanged(said_s, presence, before, 1.0, "test")))
         before = presence
     heard.events.append((61.0, MotionStarted(61.0, MotionClass.MAJOR, 1.0, None, "test")))

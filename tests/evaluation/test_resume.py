@@ -95,7 +95,9 @@ def test_a_run_that_is_killed_goes_on_and_leaves_no_worker_behind(tmp_path):
         run.kill()
         run.wait()
     done = len(list(results.glob("*.json")))
-    wait_until(lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers), "workers' end")
+    wait_until(
+        lambda: not any(worker.is_running() and worker.status() != "zombie" for worker in workers), "workers' end"
+    )
     again = subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert f"8 cases, {done} of them done" in again.stderr
     assert len(list(results.glob("*.json"))) == 8
@@ -136,7 +138,9 @@ def test_a_case_that_cannot_be_judged_does_not_end_the_run(tmp_path, monkeypatch
     good, bad = evaluation.cases
 
     def crew_of(*_args, **_options):
-        return lambda cases: iter([(bad, SourceError("no capture")), (good, judge.judge(good, Subject(), code_version()))])
+        return lambda cases: iter(
+            [(bad, SourceError("no capture")), (good, judge.judge(good, Subject(), code_version()))]
+        )
 
     monkeypatch.setattr("appliance.evaluation.evaluate.crew", crew_of)
     assert evaluation.run(workers=1, scheduler=None) == ["quiet quiet empty: no capture"]

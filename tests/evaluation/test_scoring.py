@@ -90,9 +90,7 @@ def test_less_motion_never_gives_more_false_alarm_time(motions, empty):
 @given(spans_lists, spans_lists)
 def test_overlap_is_that_of_a_dense_grid(some, others):
     t_s = np.arange(0.25, 200.0, 0.5)
-    both = sum(
-        any(a <= t < b for a, b in some) and any(a <= t < b for a, b in others) for t in t_s.tolist()
-    )
+    both = sum(any(a <= t < b for a, b in some) and any(a <= t < b for a, b in others) for t in t_s.tolist())
     assert overlap_s(some, others) == pytest.approx(0.5 * both)
 
 
@@ -162,7 +160,9 @@ def test_nothing_tried_is_nothing_known():
     assert scoring.share_bounds(0, 0) == (0.0, 1.0)
 
 
-@given(st.lists(st.one_of(st.floats(0.0, 9.0), st.just(math.inf)), min_size=1, max_size=60), st.sampled_from([50, 95, 99]))
+@given(
+    st.lists(st.one_of(st.floats(0.0, 9.0), st.just(math.inf)), min_size=1, max_size=60), st.sampled_from([50, 95, 99])
+)
 def test_a_percentile_is_a_latency_that_so_many_do_not_exceed(latencies_s, percent):
     at_s = scoring.percentile_s(latencies_s, percent)
     assert at_s in latencies_s
