@@ -1,15 +1,18 @@
 """The virtual room: a sound card without a card. It hears what is really played; no tone, no echo."""
 
 from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from appliance.dsp._core import MultipathChannel
 from appliance.errors import SourceError
-from appliance.simulation.device import CONVERTER_BITS, MIC_FULL_SCALE_DB_SPL
+from appliance.simulation.device import CONVERTER_BITS, MIC_FULL_SCALE_DB_SPL, RESPONSE_TAPS
 from appliance.simulation.fir import Fir
 from appliance.simulation.heard import SoundsHeard
+from appliance.simulation.loudspeaker import Modulation
 from appliance.simulation.propagation import PathGroup, Propagation
 from appliance.simulation.scenes import Scene
 from appliance.types import PcmBlock
@@ -23,7 +26,16 @@ _CONTROLS_A_POINT = 12
 """Motion is straight between instants this much denser than cubics would need: 6 um off for a foot that accelerates
 with 50 m/s2, 6 um as well for the tip of a blade."""
 
-_RESPONSE_TAPS = 1023
+_WIDE_HZ = 1_000.0
+_TILT_HZ = 1_000.0
+_MUSIC_FRAMES = 32
+_CONE_FRAMES = 16
+"""A delay that any movement of a cone can be taken off."""
+
+_MUSIC_FRAMES = 32
+_CONE_FRAMES = 16
+"""A delay that any movement of a cone can be taken off."""
+
 _DEAD = 1e-9
 """What stands for a gain of nothing where a logarithm is taken."""
 
@@ -67,19 +79,29 @@ class VirtualRoom:
         self._propagation = Propagation(scene, mics=mics)
         max_delay_frames = int(_MAX_DELAY_S * rate_hz)
         self._channels = [
-            (group, MultipathChannel(paths=group.paths, mics=mics, max_delay_frames=max_delay_frames))
+            _Ways(
+                group,
+                MultipathChannel(paths=group.paths, mics=mics, max_delay_frames=max_delay_frames),
+                max_delay_frames,
+            )
             for group in self._propagation.groups
         ]
+        self._modulation: Modulation | None = None
+        if scene.music is not None:
+            self._modulation = Modulation(scene.unit, scene.music, scene.air.temperature_c)
+            self._cone = MultipathChannel(paths=1, mics=1, max_delay_frames=4 * _CONE_FRAMES)
         self._sounds = SoundsHeard(scene.sounds, self._propagation.mics_m)
         self._responses = _responses(scene, mics)
-        self._before = np.zeros((mics, _RESPONSE_TAPS - 1), np.float32)
+        self._before = np.zeros((mics, RESPONSE_TAPS - 1), np.float32)
         self._random = np.random.default_rng(scene.seed + 1)
         to_mic = 10.0 ** ((speaker_full_scale_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0)
         self._scale = np.float32(to_mic / 2.0**31)
         noise_db_spl = scene.unit.noise_db_spl_per_hz + 10.0 * np.log10(rate_hz / 2.0)
         self._noise = np.float32(10.0 ** ((noise_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0) / np.sqrt(2.0))
         self._frame = 0
-        self._absorption_hz = _DEFAULT_FREQUENCY_HZ
+        self._middle_hz = _DEFAULT_FREQUENCY_HZ
+        self._is_wide = False
+        self._signal_before = np.zeros(2, np.float32)
         self._playback: deque[NDArray[np.int32]] = deque(
             np.zeros(block_frames, np.int32) for _ in range(_LATENCY_BLOCKS)
         )
@@ -117,10 +139,12 @@ class VirtualRoom:
         """What [frames, mics] the microphones hear while `playback` [frames, outputs] is played."""
         frames = len(playback)
         signal = playback[:, 0].astype(np.float32) * self._scale
+        if self._modulation is not None:
+            signal = self._modulated(signal, self._modulation)
         heard = np.zeros((frames, self.mics), np.float32)
-        played_hz = self._played_hz(signal)
-        for group, channel in self._channels:
-            self._carry(group, channel, signal, played_hz, heard)
+        played = self._look(signal)
+        for ways in self._channels:
+            self._carry(ways, signal, played, heard)
         if self._responses is not None:
             heard = self._answer(heard)
         sound = self._random.standard_normal((frames, self.mics), dtype=np.float32) * self._noise
@@ -132,52 +156,86 @@ class VirtualRoom:
         codes <<= 32 - CONVERTER_BITS
         return codes
 
-    def _carry(
-        self,
-        group: PathGroup,
-        channel: MultipathChannel,
-        signal: NDArray[np.float32],
-        played_hz: float,
-        heard: NDArray[np.float32],
-    ) -> None:
-        """Add what comes by the paths of one group."""
+    def _modulated(self, signal: NDArray[np.float32], modulation: Modulation) -> NDArray[np.float32]:
+        """The loudspeaker's output while music moves it; delayed by _CONE_FRAMES."""
         frames = len(signal)
+        points = frames // _MUSIC_FRAMES + 2
+        t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
+        delay = (modulation.delay_s(t_s) * self.rate_hz + _CONE_FRAMES)[:, None, None]
+        moved = np.zeros((frames, 1), np.float32)
+        self._cone.process_into(signal, delay, modulation.level(t_s).astype(np.float32)[:, None, None], moved)
+        return np.ascontiguousarray(moved[:, 0])
+
+    def _carry(self, ways: "_Ways", signal: NDArray[np.float32], played: "_Played", heard: NDArray[np.float32]) -> None:
+        """Add what comes by the paths of one group."""
+        frames, group = len(signal), ways.group
         points = max(2, round(frames / self.rate_hz * group.rate_hz * _CONTROLS_A_POINT) + 1)
         t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
-        rays = group.rays(t_s, played_hz)
-        channel.process_into(signal, rays.delay_s * self.rate_hz, rays.gain, heard)
+        rays = group.rays(t_s, played.middle_hz)
+        delay_frames = rays.delay_s * self.rate_hz
+        ways.channel.process_into(signal, delay_frames, rays.gain, heard)
+        if played.tilt is None:
+            return
+        if ways.tilted is None:
+            ways.tilted = MultipathChannel(paths=group.paths, mics=self.mics, max_delay_frames=ways.max_delay_frames)
+        above = group.rays(t_s, played.middle_hz + _TILT_HZ).gain
+        below = group.rays(t_s, played.middle_hz - _TILT_HZ).gain
+        # the tilted signal comes a frame late
+        ways.tilted.process_into(played.tilt, delay_frames - 1.0, (above - below) * np.float32(0.5), heard)
 
     def _answer(self, heard: NDArray[np.float32]) -> NDArray[np.float32]:
         """The tweeter's and microphones' responses over frequency."""
         assert self._responses is not None
         whole = np.concatenate([self._before, heard.T], axis=1)
-        self._before = whole[:, -(_RESPONSE_TAPS - 1) :]
+        self._before = whole[:, -(RESPONSE_TAPS - 1) :]
         filtered = [response.process(whole[m : m + 1]) for m, response in enumerate(self._responses)]
         return np.ascontiguousarray(np.concatenate(filtered).T)
 
-    def _played_hz(self, signal: NDArray[np.float32]) -> float:
-        """Where air absorption is taken for all tones: their mean frequency by power, kept while it is about that."""
+    def _look(self, signal: NDArray[np.float32]) -> "_Played":
+        """Where absorption and reflection are taken, and the signal by whose help they change over frequency.
+
+        The frequency is the mean by power of what is played, kept while it is about that. Once something wide has been
+        played (several tones, a chirp), gains follow a straight line over frequency around it.
+        """
         if signal.any():
             power = np.abs(np.fft.rfft(signal)) ** 2
-            mean_hz = float(power @ np.arange(len(power)) / power.sum()) * self.rate_hz / len(signal)
-            if abs(mean_hz / self._absorption_hz - 1.0) > _RETUNED:
-                self._absorption_hz = mean_hz
-        return self._absorption_hz
+            frequency_hz = np.arange(len(power)) * self.rate_hz / len(signal)
+            mean_hz = float(power @ frequency_hz / power.sum())
+            spread_hz = float(np.sqrt(power @ (frequency_hz - mean_hz) ** 2 / power.sum()))
+            self._is_wide |= spread_hz > _WIDE_HZ
+            if abs(mean_hz / self._middle_hz - 1.0) > _RETUNED:
+                self._middle_hz = mean_hz
+        whole = np.concatenate([self._signal_before, signal])
+        self._signal_before = whole[-2:]
+        if not self._is_wide:
+            return _Played(self._middle_hz, None)
+        # an even filter of three taps whose gain is 0 at the middle and 1 where the gains are _TILT_HZ higher
+        middle = 2.0 * np.pi * self._middle_hz / self.rate_hz
+        side = np.float32(-0.5 / (np.sin(middle) * 2.0 * np.pi * _TILT_HZ / self.rate_hz))
+        tilt = side * (whole[2:] + whole[:-2] - np.float32(2.0 * np.cos(middle)) * whole[1:-1])
+        return _Played(self._middle_hz, np.ascontiguousarray(tilt, np.float32))
+
+
+class _Played(NamedTuple):
+    """What is played: its middle, and the signal with a gain that rises over frequency, where that is wanted."""
+
+    middle_hz: float
+    tilt: NDArray[np.float32] | None
+
+
+@dataclass(slots=True)
+class _Ways:
+    """A group of paths and what carries sound over them."""
+
+    group: PathGroup
+    channel: MultipathChannel
+    max_delay_frames: int
+    tilted: MultipathChannel | None = None
 
 
 def _responses(scene: Scene, mics: int) -> list[Fir] | None:
-    """The unit's responses as filters of minimum phase, which do not delay, one a microphone; None for a flat unit."""
+    """The unit's responses as filters, one a microphone; None for a flat unit."""
     unit = scene.unit
     if unit.is_flat and not (unit.deaf_mics or unit.dead_mics):
         return None
-    length = 8 * (_RESPONSE_TAPS + 1)
-    gains = unit.response(mics, np.fft.rfftfreq(length, 1.0 / ROOM_RATE_HZ))
-    filters = []
-    for gain in gains:
-        # the real cepstrum folded onto positive time (Oppenheim and Schafer, Discrete-Time Signal Processing, 13.5)
-        cepstrum = np.fft.irfft(np.log(np.maximum(gain, _DEAD)))
-        cepstrum[1 : length // 2] *= 2.0
-        cepstrum[length // 2 + 1 :] = 0.0
-        impulse = np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))[:_RESPONSE_TAPS]
-        filters.append(Fir(impulse[::-1]))
-    return filters
+    return [Fir(impulse[::-1]) for impulse in unit.impulses(mics, ROOM_RATE_HZ)]

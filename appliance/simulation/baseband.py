@@ -18,6 +18,8 @@ from appliance.simulation.acoustics import Rays
 from appliance.simulation.device import MIC_FULL_SCALE_DB_SPL
 from appliance.simulation.fir import Fir
 from appliance.simulation.heard import BurstsHeard
+from appliance.simulation.loudspeaker import Modulation
+from appliance.simulation.modulated import ModulatedTones
 from appliance.simulation.propagation import Propagation
 from appliance.simulation.scenes import Scene
 from appliance.types import BasebandBlock, PcmBlock, Tones
@@ -123,7 +125,10 @@ class BasebandRoom:
         self._content_frame = channel.decimation - 1 - channel.group_delay_frames
         amplitude = 10.0 ** ((tones.level_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0) / len(tones.carriers_hz)
         # a sine is the imaginary part of what turns
-        self._response = [-1j * amplitude * scene.unit.response(mics, carrier_hz) for carrier_hz in tones.carriers_hz]
+        self._response = [
+            -1j * amplitude * scene.unit.response(mics, np.array([carrier_hz]))[:, 0]
+            for carrier_hz in tones.carriers_hz
+        ]
         self._colours: list[_Colour] | None = None
         if not scene.unit.is_flat:
             self._colours = [_Colour(scene, mics, carrier_hz) for carrier_hz in tones.carriers_hz]
@@ -133,6 +138,10 @@ class BasebandRoom:
             (_MEDIUM_FRAMES, _FLAT_HZ, _MEDIUM_HZ),
             (_WHIRLING_FRAMES, _MEDIUM_HZ, math.inf),
         )
+        self._music: ModulatedTones | None = None
+        if scene.music is not None:
+            modulation = Modulation(scene.unit, scene.music, scene.air.temperature_c)
+            self._music = ModulatedTones(modulation, self._propagation, tones.carriers_hz, self.rate_hz)
         self._random = np.random.default_rng([scene.seed, 41])
         density = 10.0 ** ((scene.unit.noise_db_spl_per_hz - MIC_FULL_SCALE_DB_SPL) / 10.0)
         self._noise_rms = math.sqrt(density * self.rate_hz)
@@ -181,9 +190,13 @@ class BasebandRoom:
     def _render(self) -> NDArray[np.complex64]:
         """The next STEP_S."""
         first_frame = round(self._step * STEP_S * PCM_RATE_HZ)
-        heard = self._still(first_frame) * np.float32(_channel().carrier_gain)
-        if self._propagation.moving:
-            heard += self._moving(first_frame)
+        still = self._still(first_frame) * np.float32(_channel().carrier_gain)
+        moving = self._moving(first_frame) if self._propagation.moving else np.zeros_like(still)
+        if self._music is None:
+            heard = still + moving
+        else:
+            frame = self._content_frame + first_frame + self._group_frames * np.arange(still.shape[2])
+            heard = self._music.play(still, moving, frame / PCM_RATE_HZ)
         self._step += 1
         heard *= np.array(self._response, np.complex64)[..., None]
         heard += self._noise_of_step()
@@ -304,8 +317,8 @@ class _Colour:
 
     def __init__(self, scene: Scene, mics: int, carrier_hz: float) -> None:
         shift_hz = np.arange(-_COLOUR_HZ, _COLOUR_HZ + _COLOUR_STEP_HZ, _COLOUR_STEP_HZ)
-        there = scene.unit.response(mics, carrier_hz + shift_hz)
-        here = np.maximum(scene.unit.response(mics, carrier_hz), 1e-9)[:, None]
+        there = scene.unit.gain(mics, carrier_hz + shift_hz)
+        here = np.maximum(scene.unit.gain(mics, carrier_hz), 1e-9)[:, None]
         self._table = np.ascontiguousarray((there / here).T.astype(np.float32))
 
     def apply(self, gain: NDArray[np.float32], turning_hz: NDArray[np.float64]) -> None:

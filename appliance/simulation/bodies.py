@@ -142,7 +142,7 @@ class Person:
     def positions(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Place of every part (m), [times, parts, 3]."""
         starts = np.array([segment.start_s for segment in self._segments])
-        which = np.searchsorted(starts, t_s, side="right") - 1
+        which = np.maximum(np.searchsorted(starts, t_s, side="right") - 1, 0)
         places = np.empty((len(t_s), len(PARTS), 3))
         for index in np.unique(which):
             chosen = which == index

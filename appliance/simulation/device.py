@@ -1,17 +1,19 @@
 """One unit: how its tweeter and microphones answer, what leaks, what is broken. All of it follows from its seed."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.physics import speed_of_sound_mps
-
 MIC_FULL_SCALE_DB_SPL = 120.0
 CONVERTER_BITS = 24
 TWEETER_OFFSET_M = (0.0, 0.0, 0.06)
 ARRAY_RADIUS_M = 0.016
+
+RESPONSE_TAPS = 1023
+RESPONSE_RATE_HZ = 192_000.0
+_DEAD = 1e-9
+"""What stands for a gain of nothing where a logarithm is taken."""
 
 _LEVEL_HZ = 40_000.0
 _RIPPLE_LOW_HZ, _RIPPLE_HIGH_HZ, _RIPPLE_STEP_HZ = 20_000.0, 90_000.0, 2_500.0
@@ -31,7 +33,8 @@ class Unit:
 
     `tweeter_ripple_db` and `mic_ripple_db` bound smooth random responses over frequency, `mic_phase_deg` the
     microphones' phase at 40 kHz. `deaf_mics` loses 20 dB, `dead_mics` everything. `distortion` is the memory polynomial
-    of the loudspeaker: relative amplitudes of second and third order at full scale.
+    of the loudspeaker: relative amplitudes of second and third order at full scale. Bass at full scale moves the case,
+    and with it a tweeter of its own, by `chassis_travel_m`; one cone for bass and tones goes `cone_travel_m`.
     """
 
     seed: int = 0
@@ -68,10 +71,27 @@ class Unit:
         phase_deg = np.random.default_rng([self.seed, 21]).uniform(-1.0, 1.0, 8)[:mics] * self.mic_phase_deg
         return np.asarray(phase_deg / 360.0 / _LEVEL_HZ)
 
-    def response(self, mics: int, frequency_hz: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def gain(self, mics: int, frequency_hz: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Gain from what is played to what is recorded, [mics, frequencies] or [mics]."""
         tweeter = self.tweeter(frequency_hz)
         return np.stack([tweeter * self.mic(number, frequency_hz) for number in range(mics)])
+
+    def impulses(self, mics: int, rate_hz: float) -> NDArray[np.float64]:
+        """The same as impulse responses of minimum phase, [mics, RESPONSE_TAPS]."""
+        length = 8 * (RESPONSE_TAPS + 1)
+        gain = self.gain(mics, np.fft.rfftfreq(length, 1.0 / rate_hz))
+        # the real cepstrum folded onto positive time (Oppenheim and Schafer, Discrete-Time Signal Processing, 13.5)
+        cepstrum = np.fft.irfft(np.log(np.maximum(gain, _DEAD)))
+        cepstrum[:, 1 : length // 2] *= 2.0
+        cepstrum[:, length // 2 + 1 :] = 0.0
+        return np.asarray(np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))[:, :RESPONSE_TAPS])
+
+    def response(self, mics: int, frequency_hz: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Gain with its phase, [mics, frequencies]."""
+        if self.is_flat:
+            return self.gain(mics, frequency_hz).astype(complex)
+        turning = np.exp(-2j * np.pi / RESPONSE_RATE_HZ * np.outer(np.arange(RESPONSE_TAPS), frequency_hz))
+        return np.asarray(self.impulses(mics, RESPONSE_RATE_HZ) @ turning)
 
     def _response(self, part: int, ripple_db: float, frequency_hz: NDArray[np.float64] | float) -> NDArray[np.float64]:
         nodes_hz = np.arange(_RIPPLE_LOW_HZ, _RIPPLE_HIGH_HZ, _RIPPLE_STEP_HZ)
@@ -112,8 +132,3 @@ def microphone_places(mics: int, device_m: tuple[float, float, float]) -> NDArra
     circle = np.stack([np.zeros(mics), np.cos(angle), np.sin(angle)], axis=1)
     places: NDArray[np.float64] = np.array(device_m) + ARRAY_RADIUS_M * circle
     return places
-
-
-def bass_phase_rad(travel_m: float, carrier_hz: float) -> float:
-    """Phase by which a movement of the emitting surface turns a tone, 2 pi x / lambda."""
-    return 2.0 * math.pi * travel_m * carrier_hz / speed_of_sound_mps()

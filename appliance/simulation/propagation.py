@@ -152,7 +152,7 @@ class MovingWays:
         places = np.ascontiguousarray(np.concatenate([look.places for look in looks], axis=1))
         inside = np.clip((self._scene.door_x_m - places[..., 0]) / _DOOR_FADE_M, 0.0, 1.0)
         shapes = [np.broadcast_to(look.strength, look.places.shape[:2]) for look in looks]
-        strength = (np.concatenate(shapes, axis=1) * inside).astype(np.float32)
+        strength = np.ascontiguousarray(np.concatenate(shapes, axis=1) * inside, np.float32)
         scales = self._atmosphere.delay_per_m(t_s, self._mixtures)
         offset = self._atmosphere.offset_s(t_s, len(self._mics))
         legs = [

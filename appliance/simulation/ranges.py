@@ -59,7 +59,7 @@ class RangeRoom:
         frequency_hz = self._first_hz + _LINES_HZ * np.arange(lines)
         weight = np.sin(np.pi * np.arange(lines) / lines) ** 2
         amplitude = 10.0 ** ((chirps.level_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0)
-        self._shape = (amplitude * scene.unit.response(mics, frequency_hz) * weight / weight.sum()).astype(np.float32)
+        self._shape = (amplitude * scene.unit.response(mics, frequency_hz) * weight / weight.sum()).astype(np.complex64)
         self._noise_shape = self._noise_of_lines(weight / weight.sum())
         points = np.arange(-PHASOR_MARGIN, _SEGMENTS + PHASOR_MARGIN + 1)
         self._point_hz = self._first_hz + _LINES_HZ * per_segment * points

@@ -1,7 +1,6 @@
 """Recorded calls from a folder of one's own, as shapes of bursts: WAV of any rate, brought to 192 kHz."""
 
 import functools
-import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from appliance.errors import SourceError
 from appliance.simulation.sounds import LONGEST_BURST_S, SOUND_RATE_HZ, Wave
 
 _LOWEST_HZ = 15_000.0
-_BYTES = {2: "<i2", 4: "<i4"}
 
 
 def recorded_calls(folder: Path) -> Callable[[np.random.Generator], Wave]:
@@ -29,18 +27,16 @@ def recorded_calls(folder: Path) -> Callable[[np.random.Generator], Wave]:
 
 @functools.lru_cache(maxsize=128)
 def _call(path: Path) -> Wave:
+    import soundfile
+
     try:
-        with wave.open(str(path), "rb") as file:
-            rate_hz, mics, width = file.getframerate(), file.getnchannels(), file.getsampwidth()
-            raw = file.readframes(int(LONGEST_BURST_S * rate_hz))
-    except (OSError, EOFError, wave.Error) as error:
+        with soundfile.SoundFile(path) as file:
+            rate_hz = file.samplerate
+            sound = file.read(int(LONGEST_BURST_S * rate_hz), dtype="float64", always_2d=True)[:, 0]
+    except (OSError, soundfile.LibsndfileError) as error:
         raise SourceError(f"{path}: cannot be read: {error}") from error
-    if width not in _BYTES:
-        raise SourceError(f"{path}: samples of {8 * width} bits; wanted 16 or 32")
-    whole = len(raw) // (width * mics) * width * mics
-    sound = np.frombuffer(raw[:whole], _BYTES[width]).reshape(-1, mics)[:, 0].astype(np.float64)
-    if len(sound) < 16 or not np.abs(sound).any():
-        raise SourceError(f"{path}: is empty or silent")
+    if len(sound) < 16 or not np.abs(sound).any() or not np.isfinite(sound).all():
+        raise SourceError(f"{path}: is empty, silent or damaged")
     return _at_our_rate(sound, rate_hz)
 
 

@@ -18,6 +18,7 @@ from appliance.simulation.captures import Captures
 from appliance.simulation.device import IDEAL, Gap, random_unit
 from appliance.simulation.fans import Fan
 from appliance.simulation.gait import Path, cycle_of
+from appliance.simulation.loudspeaker import Music
 from appliance.simulation.objects import Door, Falling, Swaying, Wd7Arm
 from appliance.simulation.postures import Gesture
 from appliance.simulation.recorded import recorded_calls
@@ -28,6 +29,9 @@ from appliance.simulation.things import Thing
 
 _BODY_M = 0.15
 """Nobody's middle comes nearer to a wall than this."""
+
+_CONE_TRAVEL_M = 0.001
+"""What a small cone goes to and fro at full scale of bass."""
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -55,11 +59,12 @@ def load_scene(path: FilePath) -> Scene:
         SourceError: a motion capture or recording that it names is damaged.
     """
     document = read_document(path)
-    if not isinstance(document.data, dict):
+    data = {} if document.data is None else document.data
+    if not isinstance(data, dict):
         raise wrong_top(path, document, "a mapping of keys")
     problems = list(document.problems)
     try:
-        found = words.SceneWords.model_validate(document.data, context={"directory": path.parent})
+        found = words.SceneWords.model_validate(data, context={"directory": path.parent})
     except ValidationError as error:
         raise all_at_once(path, [*problems, *located(error, document)]) from None
     captures = Captures((found.captures,) if found.captures else ())
@@ -136,6 +141,7 @@ def build(found: words.SceneWords, captures: Captures) -> Scene:
         deaf_mics=device.deaf_mics or unit.deaf_mics,
         dead_mics=device.dead_mics or unit.dead_mics,
         clock_ppm=device.clock_ppm,
+        cone_travel_m=_CONE_TRAVEL_M if device.same_cone else 0.0,
         gaps=tuple(Gap(gap.start_s, gap.lost_ms / 1000.0) for gap in device.gaps),
     )
     return Scene(
@@ -154,6 +160,7 @@ def build(found: words.SceneWords, captures: Captures) -> Scene:
         tail_arrivals=room.tail_arrivals,
         air=Air(**found.air.model_dump()),
         unit=unit,
+        music=None if found.music is None else Music(**found.music.model_dump()),
         seed=found.seed,
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from appliance.simulation.bodies import Person, Reach, Sit, StandUp, Stay, Walk
 from appliance.simulation.device import IDEAL, Unit
+from appliance.simulation.loudspeaker import Music
 from appliance.simulation.sounds import Sound
 from appliance.simulation.things import Thing
 
@@ -47,6 +48,7 @@ class Scene:
     tail_arrivals: int = 8
     air: Air = Air()
     unit: Unit = IDEAL
+    music: Music | None = None
     seed: int = 1
 
     def inside_s(self) -> tuple[float, float] | None:

@@ -25,8 +25,8 @@ class Truth:
     """Labels at some instants.
 
     `occupied` [times]: somebody is inside. `motion` [times]: what the most active person does, else `NUISANCE` while
-    anything else moves or sounds, else `NOTHING`; the arm of NEMA WD 7 counts as a person. `radial_mps` and `distance_m`
-    [times]: of the nearest person's trunk, + towards the device; NaN while nobody is inside.
+    anything else moves or sounds, else `NOTHING`; the arm of NEMA WD 7 counts as a person. `radial_mps` and
+    `distance_m` [times]: of the nearest person's trunk, + towards the device; NaN while nobody is inside.
     """
 
     t_s: NDArray[np.float64]

@@ -70,6 +70,7 @@ class DeviceWords(PlainModel):
     deaf_mics: Annotated[tuple[Annotated[int, Range(0, 7)], ...], Field(strict=False)] = ()
     dead_mics: Annotated[tuple[Annotated[int, Range(0, 7)], ...], Field(strict=False)] = ()
     clock_ppm: Annotated[float, Range(-200, 200)] = 0.0
+    same_cone: bool = False
     gaps: Annotated[tuple[GapWords, ...], Field(strict=False)] = ()
 
 
@@ -284,6 +285,14 @@ class SoundWords(PlainModel):
     seed: _Seed = 1
 
 
+class MusicWords(PlainModel):
+    """Music from the unit's own loudspeaker."""
+
+    level: Annotated[float, Range(0, 1)] = 0.3
+    beats_per_minute: Annotated[float, Range(30, 240)] = 110.0
+    seed: _Seed = 1
+
+
 class SceneWords(PlainModel):
     """A whole scene."""
 
@@ -296,4 +305,5 @@ class SceneWords(PlainModel):
     device: DeviceWords = DeviceWords()
     people: Annotated[tuple[PersonWords, ...], Field(strict=False)] = ()
     things: Annotated[tuple[Annotated[ThingWords, KindBy("thing")], ...], Field(strict=False)] = ()
+    music: MusicWords | None = None
     sounds: Annotated[tuple[SoundWords, ...], Field(strict=False)] = ()

@@ -1,4 +1,4 @@
-"""What tests of the simulation share: a point that moves, and a scene heard through the PCM room and the real filter."""
+"""What tests of the simulation share: a point that moves, and a scene heard through the PCM room and the filter."""
 
 import numpy as np
 

@@ -103,8 +103,8 @@ def test_the_carrier_has_the_same_phase_and_level_to_a_thousandth():
 )
 def test_a_reflector_shifts_the_carrier_by_2_v_f_over_c(speed_mps, carrier_hz):
     scene = Scene(
-        name="dot", duration_s=1.0, things=(Dot(3.0 if speed_mps > 0 else 1.0, speed_mps),), air=Air(turbulence_rad=0.0),
-        unit=SILENT, wall_order=0, tail_arrivals=0,
+        name="dot", duration_s=1.0, things=(Dot(3.0 if speed_mps > 0 else 1.0, speed_mps),),
+        air=Air(turbulence_rad=0.0), unit=SILENT, wall_order=0, tail_arrivals=0,
     )  # fmt: skip
     iq = fast(scene, 0.5, tones=Tones((carrier_hz,), 75.0)).iq[0, 0, -600:]
     window = np.blackman(len(iq))
@@ -138,8 +138,8 @@ def test_the_link_budget_is_that_of_the_literature():
     found = []
     for distance_m in (4.0, 6.0, 8.0):
         scene = Scene(
-            name="budget", duration_s=1.0, things=(Dot(distance_m + 0.6, 1.2),), air=Air(turbulence_rad=0.0), unit=SILENT,
-            wall_order=0, tail_arrivals=0, size_m=(10.0, 4.0, 2.5), door_x_m=10.0,
+            name="budget", duration_s=1.0, things=(Dot(distance_m + 0.6, 1.2),), air=Air(turbulence_rad=0.0),
+            unit=SILENT, wall_order=0, tail_arrivals=0, size_m=(10.0, 4.0, 2.5), door_x_m=10.0,
         )  # fmt: skip
         iq = fast(scene, 1.0, tones=Tones((40_000.0,), 80.0)).iq[0][:, 1000:1400]
         level = doppler_power(iq).mean(axis=0)[WINDOW_SAMPLES // 2 + 5 :].max()
@@ -151,10 +151,8 @@ def test_the_link_budget_is_that_of_the_literature():
 def test_reads_of_any_length_give_the_same_samples(lengths_s):
     scene = replace(walker(), duration_s=9.0, unit=random_unit(5), sounds=(Bursts("clicks", click, 120.0, 80.0),))
     whole = fast(scene).iq
-    room, parts = BasebandRoom(scene, tones=TONES), []
-    for length_s in lengths_s:
-        if (block := room.read(length_s)) is not None:
-            parts.append(block)
+    room = BasebandRoom(scene, tones=TONES)
+    parts = [room.read(length_s) for length_s in lengths_s]
     together = np.concatenate([block.iq for block in parts], axis=2)
     np.testing.assert_array_equal(together, whole[..., : together.shape[2]])
     assert parts[1].first_frame == 79 + 80 * parts[0].iq.shape[2]

@@ -41,7 +41,7 @@ def test_absorption_of_air_is_what_iso_9613_1_gives(temperature_c, humidity_perc
     ],
 )
 def test_absorption_of_air_is_what_the_standard_prints(temperature_c, humidity_percent, db_per_km):
-    # ISO 9613-2, table 2: octaves from 63 Hz to 8 kHz, at their exact middle frequencies, to about the digits that it prints.
+    # ISO 9613-2, table 2: octaves from 63 Hz to 8 kHz, at their exact middle frequencies, to about its printed digits.
     for octave, printed in enumerate(db_per_km):
         found = 1000 * air_absorption_db_per_m(
             1000 * 10 ** (0.3 * (octave - 4)), temperature_c=temperature_c, relative_humidity_percent=humidity_percent

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from appliance.physics import air_absorption_db_per_m, speed_of_sound_mps
-from appliance.simulation.bodies import PARTS, TARGET_STRENGTH_DB, Person, Walk
 from appliance.simulation.acoustics import images
+from appliance.simulation.bodies import PARTS, TARGET_STRENGTH_DB, Person, Walk
 from appliance.simulation.device import microphone_places
 from appliance.simulation.propagation import Propagation
 from appliance.simulation.scenes import Air, Scene
