@@ -14,6 +14,7 @@ from typing import Protocol
 from appliance import __version__
 from appliance.config.load import load_routines
 from appliance.config.schema import AudioConfig, Config
+from appliance.controls import Controls, state_directory
 from appliance.emission.player import EmissionPlayer
 from appliance.errors import ApplianceError, DeviceLost, PublishRejected, SourceError
 from appliance.events import DeviceLost as DeviceLostEvent
@@ -22,11 +23,11 @@ from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
-from appliance.hardware.wav import WavAudio
-from appliance.loop import AudioLoop
+from appliance.loop import AudioLoop, Request
+from appliance.outputs.broker import broker_settings
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.mqtt import MqttOutput
-from appliance.outputs.password import read_password
+from appliance.outputs.payloads import SettingsState
 from appliance.outputs.publisher import EventPublisher
 from appliance.pipeline import Pipeline, Step
 from appliance.ports import Audio
@@ -38,7 +39,7 @@ from appliance.types import Emission, Tones
 
 _log = logging.getLogger(__name__)
 
-_DELIVER_S = 0.1
+_DELIVER_S = 0.2
 """Stream time between two deliveries without an event: routines' timers and health look at the clock this often."""
 
 _HEALTH_S = 60.0
@@ -89,7 +90,6 @@ class Source:
 
     audio: Audio
     carriers_hz: tuple[float, ...]
-    live: bool
 
 
 def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
@@ -107,7 +107,7 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
     audio_config, carriers_hz = config.audio, config.emission.carriers_hz
     block_frames = audio_config.rate_hz * audio_config.block_ms // 1000
     if spec == "alsa":
-        return Source(_open_card(audio_config), carriers_hz, live=True)
+        return Source(_open_card(audio_config), carriers_hz)
     audio: Audio
     if spec.startswith(_ROOM):
         if max(carriers_hz) > MAX_TRUE_HZ:
@@ -122,9 +122,11 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
             speaker_full_scale_db_spl=audio_config.speaker_full_scale_db_spl,
         )
     else:
+        from appliance.hardware.wav import WavAudio  # libsndfile and soxr, which a service with a card never needs
+
         audio = WavAudio(Path(spec))
         carriers_hz = audio.carriers_hz
-    return Source(audio if fast else Paced(audio), carriers_hz, live=not fast)
+    return Source(audio if fast else Paced(audio), carriers_hz)
 
 
 def choose_card(config: AudioConfig) -> DeviceChoice:
@@ -172,6 +174,7 @@ def make_pipeline(config: Config, source: Source) -> Pipeline:
         emission=wanted_emission(config, source),
         hold_s=config.sensing.hold_s,
         false_alarms_per_day=config.sensing.false_alarms_per_day,
+        tweeter_distance_m=config.audio.tweeter_distance_m,
     )
 
 
@@ -202,8 +205,21 @@ class Service:
         self._observe = observe
         self._notifier = Notifier(os.environ)
         self._health = HealthMonitor(notifier=self._notifier, version=__version__, monotonic_s=time.monotonic)
+        self.restart_wanted = False
+        self._state_directory = state_directory(os.environ)
+        self._controls = Controls(
+            config,
+            directory=self._state_directory,
+            request=self._request,
+            tell=self._tell_settings,
+            restart=self._restart,
+        )
         self._output = self._make_output(config)
-        self._publisher = EventPublisher(self._output, clock.now, self._health) if self._output else None
+        self._publisher = (
+            EventPublisher(self._output, clock.now, self._health, config.mqtt.no_occupancy_since)
+            if self._output
+            else None
+        )
         self._engine = Engine(_routines(config))
         self._actions = ActionRunner(
             publish=self._publish, commands=config.routines.commands, on_error=self._routine_failed
@@ -211,25 +227,26 @@ class Service:
         self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | None] = asyncio.Queue()
         self._delivered_s = 0.0
         self._last_s = 0.0
+        self._ready = False
         self._stopping = False
         self._faults: tuple[str, ...] = ()
         self._acting: dict[asyncio.Task[None], str] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def _make_output(self, config: Config) -> MqttOutput | None:
         mqtt = config.mqtt
         if not mqtt.enabled:
             return None
         return MqttOutput(
-            host=mqtt.host,
-            port=mqtt.port,
+            settings=broker_settings(mqtt),
             node=config.node,
             base=mqtt.base_topic,
             discovery_prefix=mqtt.discovery_prefix,
             version=__version__,
-            user=mqtt.username,
-            password=read_password(mqtt.password_file) if mqtt.password_file else None,
+            memory=self._state_directory / "events.sqlite" if self._state_directory else None,
             clock=self._clock.now,
-            on_command=self._command,
+            no_occupancy_since=bool(mqtt.no_occupancy_since),
+            on_command=self._controls.command,
         )
 
     async def run(self, source: Source) -> None:
@@ -241,13 +258,12 @@ class Service:
         """
         try:
             self._source = source
-            self._pipeline = make_pipeline(self._config, source)
+            self._pipeline = make_pipeline(self._controls.applied(self._config), source)
             self._audio = AudioLoop(
                 audio=source.audio,
                 pipeline=self._pipeline,
                 player=make_player(self._config, source.audio),
                 deliver=self._deliver,
-                live=source.live,
             )
             await self._serve()
         finally:
@@ -260,6 +276,7 @@ class Service:
         if self._output and self._publisher:
             self._output.start()
             self._publisher.start()
+            self._controls.announce()
         try:
             async with asyncio.TaskGroup() as tasks:
                 beat = tasks.create_task(self._beat())
@@ -281,8 +298,14 @@ class Service:
                 raise
             raise known.exceptions[0] from None
         finally:
+            self._controls.close()
             if self._output:
                 await asyncio.to_thread(self._output.close)
+
+    @property
+    def resting(self) -> bool:
+        """Whether the source rests, because no emission is wanted."""
+        return self._audio.resting
 
     def stop(self) -> None:
         """Fade out and end; asking again changes nothing."""
@@ -296,18 +319,25 @@ class Service:
     def _deliver(self, step: Step, t_s: float) -> None:
         """In the thinking thread: hand over what the event loop has to know."""
         self._observe(step, t_s)
-        if step.events or t_s - self._delivered_s >= _DELIVER_S:
+        if step.events or self.resting or t_s - self._delivered_s >= _DELIVER_S:
             self._delivered_s = t_s
             self._loop.call_soon_threadsafe(self._deliveries.put_nowait, (step.events, t_s))
 
     async def _deliver_all(self, tasks: asyncio.TaskGroup) -> None:
         while (delivery := await self._deliveries.get()) is not None:
             events, t_s = delivery
-            if not self._last_s:
+            if not self._ready:
+                self._ready = True
                 self._health.ready()
             self._last_s = t_s
             self._clock.follow(t_s)
-            self._health.audio_processed(t_s)
+            resting = self.resting
+            if resting:
+                self._health.rested()
+            else:
+                self._health.audio_processed(t_s)
+            if self._publisher:
+                self._publisher.advance(t_s)
             firings: list[Firing] = []
             for event in events:
                 self._log_faults(event)
@@ -320,6 +350,8 @@ class Service:
                 task = tasks.create_task(self._actions.run(firing))
                 self._acting[task] = firing.routine_id
                 task.add_done_callback(self._acting.pop)
+            if resting:
+                self._wake_for_timer()
 
     def _log_faults(self, event: Event) -> None:
         """The log tells of faults too, once each time they change: not everybody has a broker."""
@@ -346,35 +378,53 @@ class Service:
         while True:
             await asyncio.sleep(interval_s)
             self._health.watchdog_tick()
+            if self.resting:
+                self._audio.request(_nothing)  # a thread that sleeps shows that it lives by its answer
             if self._publisher and time.monotonic() - published_s >= _HEALTH_S:
                 published_s = time.monotonic()
                 self._publisher.publish_health()
+
+    def _wake_for_timer(self) -> None:
+        """Look after a routine's `for` when it is over: while the source rests no block does."""
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = self._engine.next_deadline
+        if deadline is not None:
+            wait_s = (deadline - self._clock.now()).total_seconds()
+            self._timer = self._loop.call_later(max(wait_s, _DELIVER_S), self._audio.request, _nothing)
 
     def _say_device_lost(self, lost: DeviceLost) -> None:
         events: list[Event] = [DeviceLostEvent(self._last_s, self._source.audio.name, str(lost))]
         events += self._pipeline.give_up(t_s=self._last_s, cause="device lost")
         self._deliveries.put_nowait((events, self._last_s))
 
-    def _command(self, name: str, value: float | bool) -> None:
-        """In the network thread: obey between two blocks."""
+    def _request(self, request: Request) -> None:
+        self._audio.request(request)
 
-        def obey(pipeline: Pipeline, t_s: float) -> list[Event]:
-            if name == "hold_s":
-                pipeline.presence.hold_s = float(value)
-                return []
-            return pipeline.switch_emission(on=bool(value), t_s=t_s, cause="command")
-
-        self._audio.request(obey)
+    def _restart(self) -> None:
+        """From any thread: end as if asked to, but as a service that begins anew."""
+        self.restart_wanted = True
+        _log.info("restarting")
+        self._audio.stop()
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool, qos: int) -> None:
         if self._output is None:
             raise PublishRejected("mqtt.enabled is false in the configuration")
         self._output.publish_raw(topic, payload, retain=retain, qos=qos)
 
+    def _tell_settings(self, state: SettingsState) -> None:
+        if self._output:
+            self._output.publish_state("settings", state)
+
     def _routine_failed(self, message: str) -> None:
         _log.error("%s", message)
         if self._output:
             self._output.publish_error(message)
+
+
+def _nothing(_pipeline: Pipeline, _t_s: float) -> list[Event]:
+    """A request that only wants an answer."""
+    return []
 
 
 def make_player(config: Config, audio: Audio) -> EmissionPlayer | None:

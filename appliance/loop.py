@@ -1,7 +1,8 @@
-"""The two threads that audio runs in: one waits for the card, one thinks.
+"""The thread that audio runs in: read a block, play one, think about it.
 
-The card must never wait for thought, so that a queue of bounded length lies between them. A live source that runs
-ahead of it loses frames, which are counted; a recording waits.
+One thread and not two: a second one would be woken for each block, and both would wait for the interpreter's lock. The
+card must never wait for thought, so that its own buffer, of bounded length, lies between them: what thought took too
+long for is read at once behind it, and what did not fit is lost and counted by the card's reader.
 """
 
 import asyncio
@@ -17,8 +18,6 @@ from appliance.pipeline import Pipeline, Step
 from appliance.ports import Audio
 from appliance.types import PcmBlock
 
-_QUEUE_BLOCKS = 32
-_POLL_S = 0.2
 DRAIN_BLOCKS = 16
 """Played after the last fade, so that the card's buffer holds nothing but silence when it is closed."""
 
@@ -28,12 +27,14 @@ Request = Callable[[Pipeline, float], list[Event]]
 class AudioLoop:
     """Runs a pipeline on an audio source until the source ends, fails or `stop` is called.
 
+    While no emission is wanted the source rests: nothing is read, and the thread sleeps until something is asked of it.
+
     Args:
         audio: where blocks come from and tones go to; closed at the end.
-        pipeline: used in the thinking thread only.
+        pipeline: used in the audio thread only.
         player: makes the tones and chirps; None where nothing can be played.
-        deliver: gets each step with the stream time of its block's end, in the thinking thread.
-        live: a source that does not wait.
+        deliver: gets each step with the stream time of its block's end, in the audio thread; when the source begins to
+            rest and for each request that comes while it does, a step without frames.
     """
 
     def __init__(
@@ -43,19 +44,19 @@ class AudioLoop:
         pipeline: Pipeline,
         player: EmissionPlayer | None,
         deliver: Callable[[Step, float], None],
-        live: bool,
     ) -> None:
         self._audio = audio
         self._pipeline = pipeline
         self._player = player
         self._deliver = deliver
-        self._live = live
-        self._blocks: queue.Queue[PcmBlock | None] = queue.Queue(_QUEUE_BLOCKS)
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self._wanted = pipeline.emission
+        self._asked = threading.Event()
         self._stopping = threading.Event()
-        self._missed_frames = 0
-        self._thought_ended = threading.Event()
+        self._silent_blocks = DRAIN_BLOCKS
+        self._source_answers = False
+        self._now_s = 0.0
+        self.resting = False
+        """Whether nothing is read because no emission is wanted."""
 
     async def run(self) -> None:
         """Listen and play until the source ends or `stop` is called.
@@ -64,72 +65,79 @@ class AudioLoop:
             DeviceLost: the card went away.
             SourceError: the recording is damaged.
         """
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(2, thread_name_prefix="audio") as threads:
-            thinking = loop.run_in_executor(threads, self._think)
-            capturing = loop.run_in_executor(threads, self._capture)
+        with ThreadPoolExecutor(1, thread_name_prefix="audio") as thread:
+            running = asyncio.get_running_loop().run_in_executor(thread, self._run)
             try:
-                ended = await asyncio.gather(capturing, thinking, return_exceptions=True)
+                await running
             finally:
                 self.stop()
-        for error in ended:
-            if isinstance(error, BaseException):
-                raise error
 
     def stop(self) -> None:
         """Fade out, then end; returns at once."""
         self._stopping.set()
+        self._asked.set()
 
     def request(self, request: Request) -> None:
-        """Have something done to the pipeline between two blocks; from any thread."""
+        """Have something done to the pipeline between two blocks, at once while the source rests; from any thread."""
         self._requests.put(request)
+        self._asked.set()
 
-    def _capture(self) -> None:
+    def _run(self) -> None:
         try:
-            drained = 0
-            while drained < DRAIN_BLOCKS and (block := self._audio.read()) is not None:
-                self._offer(block)
-                # Looked at once a block: a tone that still plays must not count as drained.
-                stopping = self._stopping.is_set()
-                if self._player is None:
-                    drained += DRAIN_BLOCKS if stopping else 0
-                    continue
-                self._player.follow(replace(self._wanted, on=False) if stopping else self._wanted)
-                self._audio.write(self._player.process(len(block.samples), first_frame=block.first_frame))
-                drained += stopping and self._player.settled
+            self._listen()
         finally:
-            self._put(None)
-            self._audio.close()
-
-    def _offer(self, block: PcmBlock) -> None:
-        if self._missed_frames:
-            block = replace(block, lost_frames_before=block.lost_frames_before + self._missed_frames)
-        if self._live:
             try:
-                self._blocks.put_nowait(block)
-                self._missed_frames = 0
-            except queue.Full:
-                self._missed_frames = block.lost_frames_before + len(block.samples)
-            return
-        self._put(block)
+                self._fade_out()
+            finally:
+                self._audio.close()
 
-    def _put(self, block: PcmBlock | None) -> None:
-        while not self._thought_ended.is_set():
-            try:
-                self._blocks.put(block, timeout=_POLL_S)
-            except queue.Full:
+    def _listen(self) -> None:
+        while not self._stopping.is_set():
+            wanted = self._pipeline.emission
+            if self._player is not None and not wanted.on and self._silent_blocks >= DRAIN_BLOCKS:
+                self._rest()
                 continue
-            return
+            block = self._exchange(on=wanted.on)
+            if block is None:
+                return
+            self._now_s = block.end_s
+            asked = self._obey()
+            step = self._pipeline.process(block)
+            self._deliver(replace(step, events=(*asked, *step.events)) if asked else step, block.end_s)
 
-    def _think(self) -> None:
-        try:
-            while (block := self._blocks.get()) is not None:
-                asked: list[Event] = []
-                while not self._requests.empty():
-                    asked += self._requests.get()(self._pipeline, block.end_s)
-                step = self._pipeline.process(block)
-                self._wanted = self._pipeline.emission
-                self._deliver(replace(step, events=(*asked, *step.events)) if asked else step, block.end_s)
-        finally:
-            self._stopping.set()
-            self._thought_ended.set()
+    def _exchange(self, *, on: bool) -> PcmBlock | None:
+        """Read a block, then play one: thought that takes its time must not hold up what is heard."""
+        self._source_answers = False
+        block = self._audio.read()
+        if block is None:
+            return None
+        if self._player is not None:
+            wanted = self._pipeline.emission
+            self._player.follow(wanted if on else replace(wanted, on=False))
+            self._audio.write(self._player.process(len(block.samples), first_frame=block.first_frame))
+            self._silent_blocks = self._silent_blocks + 1 if self._player.settled and not on else 0
+        self._source_answers = True
+        return block
+
+    def _fade_out(self) -> None:
+        """No tone breaks off, whatever ended the loop: only a source that is gone plays nothing any more."""
+        while self._source_answers and self._player is not None and self._silent_blocks < DRAIN_BLOCKS:
+            self._exchange(on=False)
+
+    def _rest(self) -> None:
+        """Sleep until the emission is wanted again."""
+        self._audio.suspend()
+        self.resting = True
+        while not self._stopping.is_set() and not self._pipeline.emission.on:
+            self._deliver(Step(tuple(self._obey())), self._now_s)
+            if not self._pipeline.emission.on:
+                self._asked.wait()
+        self.resting = False
+
+    def _obey(self) -> list[Event]:
+        """Do what was asked for; the events that it brings."""
+        self._asked.clear()
+        events: list[Event] = []
+        while not self._requests.empty():
+            events += self._requests.get()(self._pipeline, self._now_s)
+        return events

@@ -8,12 +8,13 @@ from appliance.cancel.clutter import ClutterCanceller
 from appliance.classify.threshold import ThresholdDetector
 from appliance.dsp.downconvert import DownConverter
 from appliance.dsp.quality import StreamQuality
+from appliance.dsp.ranges import RangeGate
 from appliance.events import EmissionChanged, Event, StreamHealth
 from appliance.features.doppler import Doppler
 from appliance.ports import Detector
 from appliance.presence.machine import PresenceMachine
 from appliance.presence.motion import MotionTracker
-from appliance.types import BasebandBlock, DopplerFrame, Emission, PcmBlock, Score
+from appliance.types import BasebandBlock, DopplerFrame, Emission, PcmBlock, RangeFrame, Score
 
 SETTLE_S = 0.1
 """Time after a gap or a switched tone until filters and echoes have died away."""
@@ -23,11 +24,12 @@ _LOSS_SHOWN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one block brought: events, and the frames and scores they came from."""
+    """What one block brought: events, the frames and scores they came from, and the echoes of pulses by range."""
 
     events: tuple[Event, ...]
-    frames: tuple[DopplerFrame, ...]
-    scores: tuple[Score, ...]
+    frames: tuple[DopplerFrame, ...] = ()
+    scores: tuple[Score, ...] = ()
+    ranges: tuple[RangeFrame, ...] = ()
 
 
 class Pipeline:
@@ -40,6 +42,7 @@ class Pipeline:
         hold_s: time without motion after which an occupied room is vacant.
         false_alarms_per_day: how often a stationary empty room may be called moving.
         make_detector: makes what judges the frames of a `Doppler`; None for the `ThresholdDetector`.
+        tweeter_distance_m: from the tweeter to the microphones, by which ranges are counted.
 
     Raises:
         ValueError: the emission has no tones; chirps alone tell nothing here yet.
@@ -54,6 +57,7 @@ class Pipeline:
         hold_s: float,
         false_alarms_per_day: float,
         make_detector: Callable[[Doppler], Detector] | None = None,
+        tweeter_distance_m: float = 0.06,
     ) -> None:
         if emission.tones is None:
             raise ValueError("emission: wanted tones, got none; motion is seen by tones")
@@ -77,6 +81,10 @@ class Pipeline:
             if make_detector
             else ThresholdDetector(doppler=self._doppler, false_alarms_per_day=false_alarms_per_day)
         )
+        self._ranges: RangeGate | None = None
+        if emission.chirps is not None:
+            direct_m = [tweeter_distance_m] * mics
+            self._ranges = RangeGate(emission.chirps, rate_hz=rate_hz, mics=mics, direct_m=direct_m)
         self._motion = MotionTracker()
         self.presence = PresenceMachine(hold_s=hold_s)
 
@@ -85,7 +93,10 @@ class Pipeline:
         faults = self._quality.process(block)
         silent, lost_frames = self._quality.silent, block.lost_frames_before
         baseband = self._down.process(block)
-        return self.sense(baseband, end_s=block.end_s, lost_frames=lost_frames, silent=silent, faults=faults)
+        step = self.sense(baseband, end_s=block.end_s, lost_frames=lost_frames, silent=silent, faults=faults)
+        if self._ranges is None or self._was_blind:
+            return step
+        return replace(step, ranges=tuple(self._ranges.process(block)))
 
     def sense(
         self,
@@ -121,7 +132,7 @@ class Pipeline:
         events: list[Event] = self._say_health(tuple(found), end_s, lost_frames)
         if missing or "silence" in found or not self.emission.on:
             events += self._blind(end_s, found)
-            return Step(tuple(events), (), ())
+            return Step(tuple(events))
         frames, scores = self._score(baseband, end_s)
         for score in scores:
             events += self._motion.process(score)
@@ -135,6 +146,10 @@ class Pipeline:
         self.emission = replace(self.emission, on=on)
         self._carrier.reset()
         return [EmissionChanged(t_s, self.emission, cause)]
+
+    def tune(self, *, false_alarms_per_day: float) -> None:
+        """Accept so many false alarms from now on."""
+        self._detector.tune(false_alarms_per_day=false_alarms_per_day)
 
     def give_up(self, *, t_s: float, cause: str) -> list[Event]:
         """The source is gone: what was going on ends, and presence is unknown."""

@@ -34,6 +34,9 @@ class Audio(Protocol):
             DeviceLost: the card went away.
         """
 
+    def suspend(self) -> None:
+        """Stop both directions until the next read, which goes on as if no time had passed between."""
+
     def close(self) -> None:
         """Give the device back; may be called twice."""
 

@@ -6,6 +6,9 @@ import shlex
 import sys
 from pathlib import Path
 
+PERIODS = 32
+"""What `AlsaAudio` asks for."""
+
 CAPTURE = 'pcm.{name} {{ type file slave.pcm {{ type null }} file "/dev/null" infile "{path}" format raw }}'
 PLAYBACK = 'pcm.{name} {{ type file slave.pcm {{ type null }} file "{path}" format raw }}'
 
@@ -25,7 +28,7 @@ def closed_loop(
     mics: int = 4,
     outputs: int = 2,
     block_frames: int = 1920,
-    periods: int = 8,
+    periods: int = PERIODS,
     paced_hz: int | None = None,
 ) -> dict[str, str]:
     """A room between `loop_out` and `loop_in`; the environment in which a process finds both, S32_LE only.
@@ -38,7 +41,8 @@ def closed_loop(
         mics: 1, 2, 4 or 8.
         outputs: channels played.
         block_frames: the period; with `periods` the buffer of both directions.
-        periods: alsa-lib holds back one whole buffer of playback, so that the room gives as much silence first.
+        periods: as many as are asked for; alsa-lib holds back one whole buffer of playback, so that the room gives as
+            much silence first.
         paced_hz: rate at which the room gives its sound, as a card does; by default as fast as it is read.
     """
     fifo, script = folder / "heard.fifo", folder / "room.sh"

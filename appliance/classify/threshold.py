@@ -8,7 +8,7 @@ deviate that chance would reach no more often than `false_alarms_per_day`.
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -82,9 +82,9 @@ class ThresholdDetector:
         middle = WINDOW_SAMPLES // 2
         bands = [(middle - high + 1, middle - low + 1) for low, high in itertools.pairwise(_BAND_EDGE_BINS)][::-1]
         bands += [(middle + low, middle + high) for low, high in itertools.pairwise(_BAND_EDGE_BINS)]
-        self._widths = np.array([high - low for low, high in bands], np.float64)
+        self._widths = [high - low for low, high in bands]
         velocity_mps = doppler.velocity_mps.mean(axis=0, dtype=np.float64)
-        self._bands_mps = np.array([velocity_mps[low:high].mean() for low, high in bands])
+        self._bands_mps = [float(velocity_mps[low:high].mean()) for low, high in bands]
         spectrum = doppler.spectrum
         self._looks_shape = doppler.channels * np.array(
             [independent(high - low, spectrum.bin_correlation) for low, high in bands]
@@ -98,10 +98,11 @@ class ThresholdDetector:
             looks_independent=independent(_LOOKS, lambda hops: spectrum.hop_correlation(hops * HOP_SAMPLES)),
         )
         self._hop_s = doppler.hop_s
-        self._set_threshold(false_alarms_per_day)
+        self.tune(false_alarms_per_day=false_alarms_per_day)
         self.reset()
 
-    def _set_threshold(self, false_alarms_per_day: float) -> None:
+    def tune(self, *, false_alarms_per_day: float) -> None:
+        """Judge from now on so that a stationary empty room is called moving so often; what is known of it stays."""
         tests = 2 * (len(self._looks_shape) + 1)
         chance = false_alarms_per_day * self._hop_s / (86_400.0 * tests)
         self.threshold = NormalDist().inv_cdf(1.0 - chance)
@@ -162,13 +163,14 @@ class ThresholdDetector:
         felt = 1.0 / (1.0 + math.exp(min(-(highest - self.threshold) / _SOFTNESS, 500.0)))
         speed_mps, radial_mps, cause, burst = 0.0, None, "", False
         if highest >= _DOUBT:
-            ratio, deviates, floor = clearer = np.empty((3, len(self._widths)))
-            self._core.clearer_into(clearer)
-            excess = np.maximum(ratio - 1.0, 0.0) * floor
-            believed = np.where(deviates > _BELIEVED, excess, 0.0)
+            values = np.empty((3, len(self._widths)))
+            self._core.clearer_into(values)
+            ratio, deviates, floor = values.tolist()
+            excess = [max(over - 1.0, 0.0) * quiet for over, quiet in zip(ratio, floor, strict=True)]
+            believed = [power if sure > _BELIEVED else 0.0 for power, sure in zip(excess, deviates, strict=True)]
             burst = self._is_burst(excess, believed)
             speed_mps, radial_mps = _velocity(believed, self._bands_mps)
-            band = int(np.argmax(deviates))
+            band = deviates.index(max(deviates))
             cause = f"{10.0 * math.log10(ratio[band]):.0f} dB above the quiet room at {self._bands_mps[band]:+.2f} m/s"
         motion = 0.0 if burst else felt
         major = 1.0 / (1.0 + math.exp(-(speed_mps - _MAJOR_MPS) / _MAJOR_SOFTNESS_MPS))
@@ -185,29 +187,31 @@ class ThresholdDetector:
             cause=cause,
         )
 
-    def _is_burst(self, excess: NDArray[np.float64], believed: NDArray[np.float64]) -> bool:
+    def _is_burst(self, excess: Sequence[float], believed: Sequence[float]) -> bool:
         """Whether power above the floor, [bands], is spread as that of a click, a bat's call or jingling keys.
 
         Args:
             excess: of all bands.
             believed: the same, 0 where it may be chance.
         """
-        density, believed_density = excess / self._widths, believed / self._widths
-        both_ways = min(believed_density[0], believed_density[-1])
+        density = [power / width for power, width in zip(excess, self._widths, strict=True)]
+        both_ways = min(believed[0] / self._widths[0], believed[-1] / self._widths[-1])
         one_way = max(density[0], density[-1])
-        densest = density.max()
-        return bool(both_ways > _BURST_SHARE * densest or one_way > _FAST_SHARE * densest)
+        densest = max(density)
+        return both_ways > _BURST_SHARE * densest or one_way > _FAST_SHARE * densest
 
 
-def _velocity(excess: NDArray[np.float64], bands_mps: NDArray[np.float64]) -> tuple[float, float | None]:
+def _velocity(excess: Sequence[float], bands_mps: Sequence[float]) -> tuple[float, float | None]:
     """Mean speed, and radial velocity where one direction prevails, of the power above the floor, [bands]."""
-    total = float(excess.sum())
+    total = sum(excess)
     if total <= 0.0:
         return 0.0, None
-    speed_mps = float(excess @ np.abs(bands_mps)) / total
-    towards = bands_mps > 0
-    asymmetry = float(excess[towards].sum() - excess[~towards].sum()) / total
+    flow = [power * mps for power, mps in zip(excess, bands_mps, strict=True)]
+    speed_mps = sum(map(abs, flow)) / total
+    towards = sum(power for power, mps in zip(excess, bands_mps, strict=True) if mps > 0)
+    asymmetry = (2.0 * towards - total) / total
     if abs(asymmetry) < _ONE_SIDED:
         return speed_mps, None
-    side = towards if asymmetry > 0 else ~towards
-    return speed_mps, float(excess[side] @ bands_mps[side]) / float(excess[side].sum())
+    if asymmetry > 0:
+        return speed_mps, sum(mps for mps in flow if mps > 0) / towards
+    return speed_mps, sum(mps for mps in flow if mps < 0) / (total - towards)

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,14 +33,23 @@ class PrivateBroker:
         directory: for its configuration and log; made where it is missing.
         users: name to password; None lets anybody in.
         acl: text of Mosquitto's access list; None allows everything.
+        settings: further lines of its configuration for the listener, such as those of TLS.
     """
 
-    def __init__(self, directory: Path, *, users: Mapping[str, str] | None = None, acl: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        users: Mapping[str, str] | None = None,
+        acl: str | None = None,
+        settings: Sequence[str] = (),
+    ) -> None:
         self.host = _HOST
         self.port = 0
         self._directory = directory
         self._users = users
         self._acl = acl
+        self._settings = tuple(settings)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -100,6 +109,7 @@ class PrivateBroker:
         self._directory.mkdir(parents=True, exist_ok=True)
         lines = [
             f"listener {port} {_HOST}",
+            *self._settings,
             "persistence false",
             f"allow_anonymous {'true' if self._users is None else 'false'}",
         ]
@@ -127,12 +137,13 @@ class PrivateBroker:
         subprocess.run(["mosquitto_passwd", "-U", str(path)], check=True, capture_output=True)
         return path
 
-    @staticmethod
-    def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    def _answers(self, process: subprocess.Popen[bytes], port: int) -> bool:
         deadline_s = time.monotonic() + _ANSWER_S
         while time.monotonic() < deadline_s and process.poll() is None:
             try:
                 with socket.create_connection((_HOST, port), timeout=1.0) as probe:
+                    if any(line.startswith("certfile ") for line in self._settings):
+                        return True  # it listens; what it says is encrypted
                     probe.sendall(_CONNECT)
                     if probe.recv(1) == b"\x20":
                         return True

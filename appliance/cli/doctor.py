@@ -2,9 +2,7 @@
 
 import argparse
 import platform
-import socket
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -17,11 +15,10 @@ from appliance.cli.run import add_config, config_path
 from appliance.config.load import load_config, load_routines
 from appliance.config.schema import Config
 from appliance.dsp.downconvert import DownConverter
-from appliance.errors import ApplianceError, BrokerUnavailable
-from appliance.outputs.password import read_password
+from appliance.errors import ApplianceError
+from appliance.outputs.broker import broker_settings
+from appliance.outputs.client import probe
 from appliance.types import PcmBlock
-
-_BROKER_S = 3.0
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -94,15 +91,8 @@ def _broker(config: Config) -> str:
     mqtt = config.mqtt
     if not mqtt.enabled:
         return "off by the configuration"
-    if mqtt.password_file is not None:
-        read_password(Path(mqtt.password_file))
-    try:
-        socket.create_connection((mqtt.host, mqtt.port), timeout=_BROKER_S).close()
-    except (OSError, UnicodeError) as error:
-        # A host name that no encoding fits is a UnicodeError.
-        reason = error.strerror or error if isinstance(error, OSError) else "no host name"
-        raise BrokerUnavailable(
-            f"{mqtt.host}:{mqtt.port} does not answer ({reason}); "
-            "start it, or correct mqtt.host and mqtt.port; sensing and routines run without it"
-        ) from error
-    return f"{mqtt.host}:{mqtt.port} answers"
+    settings = broker_settings(mqtt)
+    probe(settings, client_id=f"pipistrelle-doctor-{config.node}")
+    who = "without a user" if settings.user is None else f"as {settings.user}"
+    how = "TLS" if settings.tls else "not encrypted"
+    return f"{settings} lets us in {who}, MQTT {settings.protocol}, {how}"

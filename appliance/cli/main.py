@@ -2,16 +2,18 @@
 
 import argparse
 import errno
+import importlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from appliance import __version__
-from appliance.cli import check, demo, devices, doctor, evaluate, record, replay, room, run
 from appliance.errors import ApplianceError, ConfigError
 
 _log = logging.getLogger(__name__)
+
+_COMMANDS = ("run", "demo", "replay", "record", "devices", "check", "doctor", "asyncapi", "room", "evaluate")
 
 _DESCRIPTION = """\
 Senses people by inaudible sound: a tweeter plays faint tones at or above 32 kHz, microphones hear them back,
@@ -57,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        args = _parser().parse_args(argv)
+        arguments = sys.argv[1:] if argv is None else argv
+        args = _parser(arguments).parse_args(arguments)
     except SystemExit:  # argparse has given its help
         _flush()
         raise
@@ -82,7 +85,7 @@ def _forget_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pipistrelle",
         description=_DESCRIPTION,
@@ -92,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pipistrelle {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more, with the place it comes from")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, demo, room, replay, record, devices, check, doctor, evaluate):
-        command.register(commands)
+    named = next((argument for argument in argv if not argument.startswith("-")), None)
+    # The service starts in half the time, and in less memory, without what only the others need.
+    for command in [named] if named in _COMMANDS else _COMMANDS:
+        importlib.import_module(f"appliance.cli.{command}").register(commands)
     return parser

@@ -72,7 +72,7 @@ def _findings(config: Config, path: Path, carriers_hz: list[float] | None) -> It
     """Each event of a recording, then its summary, as plain objects."""
     audio = WavAudio(path, carriers_hz=carriers_hz)
     try:
-        source = Source(audio, audio.carriers_hz, live=False)
+        source = Source(audio, audio.carriers_hz)
         pipeline = make_pipeline(config, source)
         totals = _Totals()
         while (block := audio.read()) is not None:

@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import logging
+import os
+import sys
 from pathlib import Path
 
 from appliance.app import Service, WallClock, open_source
@@ -67,4 +69,7 @@ def run(args: argparse.Namespace) -> int:
     carriers = ", ".join(f"{carrier / 1000:g} kHz" for carrier in source.carriers_hz)
     _log.info("%s, microphones: %d, at %d Hz, listening at %s", audio.name, audio.mics, audio.rate_hz, carriers)
     asyncio.run(service.run(source))
+    if service.restart_wanted:
+        # In the same process, so that it works with and without systemd, which sees no end.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
     return 0

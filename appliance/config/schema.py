@@ -20,6 +20,7 @@ from appliance.dsp.chirp import (
     MIN_PULSES_HZ,
     MIN_SWEEP_HZ,
 )
+from appliance.dsp.ranges import highest_centre_hz
 from appliance.fields import Choice, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, refusal
 from appliance.physics import MAX_LEVEL_DB_SPL, MIN_CARRIER_HZ
 from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
@@ -63,6 +64,7 @@ class AudioConfig(PlainModel):
     format: Annotated[Literal["auto", "S32_LE", "S24_3LE"], Choice()] = "auto"
     block_ms: Annotated[int, Range(5, 50)] = 10
     speaker_full_scale_db_spl: Annotated[float, Range(60, 130)] = 90.0
+    tweeter_distance_m: Annotated[float, Range(0, 1)] = 0.06
 
 
 class ChirpsConfig(PlainModel):
@@ -161,10 +163,28 @@ class MqttConfig(PlainModel):
     port: Annotated[int, Range(1, 65_535)] = 1883
     username: Annotated[Annotated[str, Matching(_TEXT, "")] | None, Wanted("text, or null")] = None
     password_file: _FilePath = None
+    protocol: Annotated[Literal[5, "3.1.1"], Choice()] = 5
+    tls: bool = False
+    tls_ca_file: _FilePath = None
+    tls_certificate_file: _FilePath = None
+    tls_key_file: _FilePath = None
     base_topic: Annotated[str, Topic()] = "pipistrelle"
     discovery_prefix: Annotated[
         Annotated[str, Topic()] | None, Wanted("an MQTT topic without +, # or NUL, or null")
     ] = "homeassistant"
+    no_occupancy_since: Annotated[tuple[Annotated[int, Range(1, 86_400)], ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _tls_files_are_used(self) -> Self:
+        """A file that is named but not used would lull its owner."""
+        named = [name for name in ("tls_ca_file", "tls_certificate_file", "tls_key_file") if getattr(self, name)]
+        faults = [refusal((name,), "is not used while mqtt.tls is false") for name in named if not self.tls]
+        if not faults and (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            missing = "tls_key_file" if self.tls_certificate_file else "tls_certificate_file"
+            faults = [refusal((named[-1],), f"needs mqtt.{missing} too")]
+        if faults:
+            raise ValidationError.from_exception_data("MqttConfig", faults)
+        return self
 
 
 class RoutinesConfig(PlainModel):
@@ -207,7 +227,12 @@ class Config(PlainModel):
         if chirps := self.emission.chirps:
             ends_hz = {"start_hz": chirps.start_hz, "stop_hz": chirps.stop_hz}
             places += [("emission", "chirps", key) for key, end_hz in ends_hz.items() if end_hz > highest_hz]
-        if places:
-            message = f"must be at most {highest_hz:.10g} while audio.rate_hz is {self.audio.rate_hz}"
-            raise ValidationError.from_exception_data("Config", [refusal(place, message) for place in places])
+        at_rate = f"while audio.rate_hz is {self.audio.rate_hz}"
+        faults = [refusal(place, f"must be at most {highest_hz:.10g} {at_rate}") for place in places]
+        highest_centre = highest_centre_hz(self.audio.rate_hz)
+        if chirps and (chirps.start_hz + chirps.stop_hz) / 2.0 > highest_centre:
+            message = f"the middle of the sweep must be at most {highest_centre:.10g} {at_rate}"
+            faults.append(refusal(("emission", "chirps"), message))
+        if faults:
+            raise ValidationError.from_exception_data("Config", faults)
         return self

@@ -5,6 +5,8 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+BAND_HZ: Final[int]
+BAND_STOP_HZ: Final[float]
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
 TONE_BLOCK_FRAMES: Final[int]
@@ -19,7 +21,12 @@ PHASOR_MARGIN: Final[int]
 
 @final
 class DownConverter:
-    def __init__(self, *, rate_hz: int, mics: int, carriers_hz: Sequence[float]) -> None: ...
+    # instruction_set: generic, avx2, neon, or auto for the fastest here
+    def __init__(
+        self, *, rate_hz: int, mics: int, carriers_hz: Sequence[float], instruction_set: str = "auto"
+    ) -> None: ...
+    @property
+    def instruction_set(self) -> str: ...
     @property
     def output_rate_hz(self) -> float: ...
     @property
@@ -109,6 +116,28 @@ class EchoPaths:
         delay: NDArray[np.float64],
         gain: NDArray[np.float32],
     ) -> None: ...
+
+@final
+class RangeGate:
+    # replica [samples] at 12 kHz
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        mics: int,
+        centre_hz: float,
+        period_frames: int,
+        bins: int,
+        bin_samples: int,
+        lead_samples: int,
+        replica: NDArray[np.complex64],
+    ) -> None: ...
+    @property
+    def next_pulse_frame(self) -> int: ...
+    def output_pulses(self, frames: int) -> int: ...
+    # samples [frames, mics] in, echoes [output_pulses(frames), mics, bins] out
+    def process_into(self, samples: NDArray[np.int32], echoes: NDArray[np.complex64]) -> int: ...
+    def reset(self, first_frame: int = 0, offset_frames: float = 0.0) -> None: ...
 
 @final
 class CarrierWatch:

@@ -20,9 +20,9 @@ class DownConverter:
         """Tune to the carriers.
 
         Args:
-            rate_hz: rate of the PCM, 192000 or 96000.
+            rate_hz: rate of the PCM, 384000, 192000 or 96000.
             mics: 1 to 8.
-            carriers_hz: 1 to 4 carriers from 30 kHz to 90 kHz, at 96 kHz to 45 kHz.
+            carriers_hz: 1 to 4 carriers from 30 kHz to 15/32 of the rate: 180, 90 or 45 kHz.
 
         Raises:
             ValueError: an argument is out of range.

@@ -28,7 +28,10 @@ from appliance.types import MAX_MICS, PcmBlock
 
 _MIN_PERIODS = 8
 _STALL_S = 2.0
-_PREFILL_BLOCKS = 4
+_PERIODS = 32
+_PREFILL_BLOCKS = 12
+"""At most, and at most half of playback's buffer: so long may thought hold up what is played."""
+
 _PAUSE_S = 0.001
 _FORMAT_CODES = {"S32_LE": alsaaudio.PCM_FORMAT_S32_LE, "S24_3LE": alsaaudio.PCM_FORMAT_S24_3LE}
 _ERRNO_OF_TEXT = {os.strerror(code): code for code in errno.errorcode}
@@ -103,7 +106,7 @@ class AlsaAudio:
         mics: 1-8.
         outputs: 0-8; with 0 no playback is opened.
         block_ms: length of a block, and the period asked of the card.
-        periods: size of the card's buffer in blocks, at least 8.
+        periods: size of the card's buffer in blocks, at least 8; a card may grant less, down to 4.
         sample_formats: formats to try, best first.
         stall_s: without frames for so long the card counts as lost.
         monotonic_s: a clock that never jumps.
@@ -111,7 +114,7 @@ class AlsaAudio:
     Raises:
         DeviceNotFound: no such PCM.
         DeviceBusy: another program holds it.
-        UnsupportedFormat: it does not grant rate, channels, one of the formats, or half the buffer.
+        UnsupportedFormat: it does not grant rate, channels, one of the formats, or a buffer of 4 blocks.
         HardwareError: it cannot be opened for another reason.
         ValueError: an argument is out of its range.
     """
@@ -125,7 +128,7 @@ class AlsaAudio:
         mics: int,
         outputs: int = 2,
         block_ms: float = 10.0,
-        periods: int = _MIN_PERIODS,
+        periods: int = _PERIODS,
         sample_formats: Sequence[str] = SAMPLE_FORMATS,
         stall_s: float = _STALL_S,
         monotonic_s: Callable[[], float] = time.monotonic,
@@ -212,6 +215,16 @@ class AlsaAudio:
         except _Interrupted:
             # This block gives way to the silence in hand, else every later one would be heard a block later.
             self._restart()
+
+    def suspend(self) -> None:
+        """Stop the card; the next read starts both directions anew, with the next frame's number."""
+        self._capture.stop()
+        if self._playback is not None:
+            self._playback.stop()
+        self._pending = b""
+        self._lost_frames = 0
+        self._last = None
+        self._interrupted = self._started = False
 
     def close(self) -> None:
         """Give the card back when all is played; may be called twice, but not while another thread reads or writes."""
@@ -301,12 +314,12 @@ class _Stream:
             info = pcm.info()
             self.buffer_frames: int = info["buffer_size"]
             granted = (info["format_name"], info["channels"], info["rate"])
-            if granted == (sample_format, channels, rate_hz) and 2 * self.buffer_frames >= period_frames * periods:
+            if granted == (sample_format, channels, rate_hz) and 2 * self.buffer_frames >= period_frames * _MIN_PERIODS:
                 break
             offers.append(_described(*granted, self.buffer_frames))
             pcm.close()
         else:
-            wanted = _described(" or ".join(sample_formats), channels, rate_hz, period_frames * periods)
+            wanted = _described(" or ".join(sample_formats), channels, rate_hz, period_frames * _MIN_PERIODS)
             raise UnsupportedFormat(f"{device} ({_DIRECTIONS[direction]})", wanted, " or ".join(dict.fromkeys(offers)))
         self._pcm = pcm
         self.sample_format = sample_format

@@ -132,6 +132,9 @@ class VirtualRoom:
         """Play [frames, outputs]; the tweeter hangs on output 0."""
         self._playback.append(np.ascontiguousarray(samples[:, 0]))
 
+    def suspend(self) -> None:
+        """The scene waits where it is."""
+
     def close(self) -> None:
         """Nothing to give back."""
 

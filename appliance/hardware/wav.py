@@ -108,6 +108,9 @@ class WavAudio:
         """
         raise ValueError(f"{self.name}: a recording has no outputs, yet {len(samples)} frames were written")
 
+    def suspend(self) -> None:
+        """A recording waits by itself."""
+
     def close(self) -> None:
         """Close the file; may be called twice."""
         self._file.close()

@@ -69,6 +69,7 @@ class HealthMonitor:
         self._started_s = self._audio_at_s = monotonic_s()
         self._audio_t_s: float | None = None
         self._ticked_t_s: float | None = None
+        self._resting = self._rested = False
         self._faults: tuple[str, ...] = ()
         self._lost_frames = 0
         self._device_lost = False
@@ -87,13 +88,19 @@ class HealthMonitor:
 
     def audio_processed(self, t_s: float) -> None:
         """Audio up to stream time `t_s` went through the whole pipeline."""
-        if t_s != self._audio_t_s:
+        if self._resting or t_s != self._audio_t_s:
+            self._resting = False
             self._audio_t_s = t_s
             self._audio_at_s = self._monotonic_s()
 
+    def rested(self) -> None:
+        """No audio is wanted, and the thread that would process it lives."""
+        self._resting = self._rested = True
+
     def watchdog_tick(self) -> bool:
-        """Feed the watchdog if audio was processed since the last tick; returns whether it was fed."""
-        fed = self._audio_t_s != self._ticked_t_s
+        """Feed the watchdog if audio was processed, or rested, since the last tick; returns whether it was fed."""
+        fed = self._rested or self._audio_t_s != self._ticked_t_s
+        self._rested = False
         self._ticked_t_s = self._audio_t_s
         if fed:
             self._notifier.send("WATCHDOG=1")
@@ -112,9 +119,10 @@ class HealthMonitor:
         """Health at wall-clock time `at`: failed without ears, degraded with any other fault."""
         now_s = self._monotonic_s()
         deaf = (["device_lost"] if self._device_lost else []) + (
-            ["no_audio"] if now_s - self._audio_at_s > _SILENT_S else []
+            ["no_audio"] if not self._resting and now_s - self._audio_at_s > _SILENT_S else []
         )
-        faults = (*self._faults, *deaf)
+        kept = ("storage_failed",) if counts.storage_failed else ()
+        faults = (*self._faults, *deaf, *kept)
         return HealthState(
             state=HealthLevel.FAILED if deaf else HealthLevel.DEGRADED if faults else HealthLevel.OK,
             faults=faults,

@@ -3,43 +3,68 @@
 No thread, no lock and no clock in here; the caller brings all three. Monotonic seconds throughout.
 """
 
+import itertools
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 MAX_EVENTS = 256
+MAX_EVENT_BYTES = 2 << 20
+"""Routines may send 64 kB at once; 256 such would be 16 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message on its way; `expires_s` is None for a state, which is replaced but never grows stale."""
+    """One message on its way; `expires_s` is None for a state, which is replaced but never grows stale.
+
+    An event's `number` is its place in the order in which events came; 0 where it has none yet.
+    """
 
     topic: str
     payload: bytes
     retain: bool
     qos: int
     expires_s: float | None
+    number: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Of what is kept."""
+        return len(self.topic) + len(self.payload)
 
 
 @dataclass(frozen=True, slots=True)
 class OutputCounts:
-    """Events waiting now, and what was lost since the start: pushed out of the ring, or too old to be sent."""
+    """Events waiting now, what was lost since the start (pushed out of the ring, or too old), and faults."""
 
     events_waiting: int
     events_dropped: int
     events_expired: int
     callback_errors: int
+    storage_failed: bool = False
 
 
 class Outbox:
-    """States and events that wait. States go first, in the order in which their topics first appeared."""
+    """States and events that wait. States go first, in the order in which their topics first appeared.
 
-    def __init__(self) -> None:
+    Args:
+        restored: events that a former run left, in their order and with their numbers.
+    """
+
+    def __init__(self, restored: Sequence[Outgoing] = ()) -> None:
         self._states: dict[str, Outgoing] = {}
         self._due: dict[str, None] = {}
-        self._events: deque[Outgoing] = deque()
+        self._events = deque(restored)
+        self._events_bytes = sum(event.size_bytes for event in restored)
+        self._numbers = itertools.count(1 + max((event.number for event in restored), default=0))
         self.events_dropped = 0
         self.events_expired = 0
+        self._bound()
+
+    @property
+    def events(self) -> tuple[Outgoing, ...]:
+        """What stands in the ring, the oldest first."""
+        return tuple(self._events)
 
     @property
     def events_waiting(self) -> int:
@@ -58,7 +83,8 @@ class Outbox:
 
     def put_event(self, event: Outgoing) -> None:
         """Take an event behind the others; the oldest makes room and is counted."""
-        self._events.append(event)
+        self._events.append(replace(event, number=next(self._numbers)))
+        self._events_bytes += event.size_bytes
         self._bound()
 
     def announce(self) -> None:
@@ -72,6 +98,7 @@ class Outbox:
         """
         again = [message for message in messages if message.expires_s is not None and message.qos > 0]
         self._events.extendleft(reversed(again))
+        self._events_bytes += sum(event.size_bytes for event in again)
         self._bound()
 
     def take(self, now_s: float) -> Outgoing | None:
@@ -81,13 +108,18 @@ class Outbox:
             del self._due[topic]
             return self._states[topic]
         while self._events:
-            event = self._events.popleft()
+            event = self._pop()
             if event.expires_s is None or event.expires_s > now_s:
                 return event
             self.events_expired += 1
         return None
 
     def _bound(self) -> None:
-        while len(self._events) > MAX_EVENTS:
-            self._events.popleft()
+        while len(self._events) > MAX_EVENTS or self._events_bytes > MAX_EVENT_BYTES:
+            self._pop()
             self.events_dropped += 1
+
+    def _pop(self) -> Outgoing:
+        event = self._events.popleft()
+        self._events_bytes -= event.size_bytes
+        return event

@@ -1,12 +1,10 @@
 """Every message of the appliance as a model, and the pure way from an event to its messages.
 
-`TOPICS` and `COMMANDS` are the whole surface on MQTT: the outputs publish and subscribe by these tables, and the
-README's table is made from them.
+`TOPICS` is all that we publish below our root; `commands.COMMANDS` is what we listen to.
 """
 
 import enum
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -14,7 +12,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from appliance.errors import OutputError, PublishRejected
+from appliance.errors import PublishRejected
 from appliance.events import (
     DeviceLost,
     EmissionChanged,
@@ -25,11 +23,7 @@ from appliance.events import (
     PresenceChanged,
     StreamHealth,
 )
-from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
 from appliance.types import Chirps, MotionClass, Presence
-
-MAX_COMMAND_BYTES = 256
-"""No valid command comes near; a longer one is refused before it is decoded."""
 
 MAX_TOPIC_BYTES = 1024
 """Far below the 65,535 of the protocol, because some brokers refuse long topics by ending the connection."""
@@ -66,12 +60,16 @@ class Status(enum.StrEnum):
 
 
 class PresenceState(Message):
-    """The room's presence, `since` when it holds and the confidence (0..1) of the evidence that made it so."""
+    """The room's presence, `since` when it holds and the confidence (0..1) of the evidence that made it so.
+
+    `no_occupancy_since` is the last of the configured numbers of seconds that the room has been vacant for, or null.
+    """
 
     presence: Presence
     since: Time
     confidence: Probability
     cause: str
+    no_occupancy_since: int | None = None
 
 
 class MotionState(Message):
@@ -85,6 +83,23 @@ class MotionState(Message):
     kind: Literal[MotionClass.MAJOR, MotionClass.MINOR] | None
     radial_mps: RadialMps | None
     score: Probability | None
+
+
+class Mode(enum.StrEnum):
+    """How the appliance lives: as usual, with rarer false alarms, or silent and hence without an idea of the room."""
+
+    NORMAL = "normal"
+    AWAY = "away"
+    REST = "rest"
+
+
+class SettingsState(Message):
+    """What the owner can set: hold time in s, sensitivity in 0..100, whether the tweeter plays, and the mode."""
+
+    hold_s: float
+    sensitivity: Annotated[float, _rounded(1)]
+    emission: bool
+    mode: Mode
 
 
 class HealthLevel(enum.StrEnum):
@@ -303,76 +318,20 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
         topic.name: topic
         for topic in (
             Topic("status", True, (), "Availability; also the last will"),
-            Topic("presence", True, (PresenceState,), "`unknown`, `vacant` or `occupied`, and since when"),
+            Topic(
+                "presence",
+                True,
+                (PresenceState,),
+                "`unknown`, `vacant` or `occupied`, since when, and for how long nobody has been there",
+            ),
             Topic("motion", True, (MotionState,), "Motion, its kind and the velocity, + towards the array"),
+            Topic("settings", True, (SettingsState,), "What `set/...` changes, as it is now"),
             Topic("event", False, _EVENT_MODELS, "One message for each event, with its evidence"),
             Topic("health", True, (HealthState,), "Faults, lost frames, uptime, version, counts"),
             Topic("error", False, (ErrorMessage,), "A command that was refused or a routine that failed, and why"),
         )
     }
 )
-
-
-class CommandRejected(OutputError):
-    """A command from the broker cannot be used; the message says what would be accepted."""
-
-
-def _hold_s(text: str) -> float:
-    hold_s = float(text) if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) else 0.0
-    if not MIN_HOLD_S <= hold_s <= MAX_HOLD_S:
-        raise CommandRejected(f"wants a number of seconds from {MIN_HOLD_S:g} to {MAX_HOLD_S:g}")
-    return hold_s
-
-
-def _on_off(text: str) -> bool:
-    wanted = {"on": True, "off": False}.get(text.lower())
-    if wanted is None:
-        raise CommandRejected("wants on or off")
-    return wanted
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One topic we listen to, below `set/`: how its text becomes a value, and what it does."""
-
-    name: str
-    parse: Callable[[str], float | bool]
-    payload: str
-    meaning: str
-
-
-COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {
-        command.name: command
-        for command in (
-            Command(
-                "hold_s",
-                _hold_s,
-                f"a number, {MIN_HOLD_S:g} to {MAX_HOLD_S:g}",
-                "Seconds without a person until the room is vacant",
-            ),
-            Command("emission", _on_off, "`on` or `off`", "Whether the tweeter plays"),
-        )
-    }
-)
-
-
-def parse_command(name: str, payload: bytes) -> float | bool:
-    """The value of a command: seconds for `hold_s`, True or False for `emission`.
-
-    Raises:
-        CommandRejected: the name is unknown, or the payload too long, not text or no value of this command.
-    """
-    command = COMMANDS.get(name)
-    if command is None:
-        raise CommandRejected(f"unknown command; known are {', '.join(COMMANDS)}")
-    if len(payload) > MAX_COMMAND_BYTES:
-        raise CommandRejected(f"payload of {len(payload)} bytes; at most {MAX_COMMAND_BYTES} are read")
-    try:
-        text = payload.decode("ascii")
-    except UnicodeDecodeError:
-        raise CommandRejected(f"payload is not plain text; {command.name} takes {command.payload}") from None
-    return command.parse(text.strip())
 
 
 def encode(message: Message | Status) -> bytes:
@@ -402,16 +361,13 @@ def check_topic(topic: str) -> None:
         raise PublishRejected(f"topic {topic!a}: has a control or other unprintable character")
 
 
-def topic_table_markdown() -> str:
-    """The table of topics for the README, one row for each topic and command, with a final newline."""
-    rows = ["| Topic | Direction | Retained | QoS | Payload | Meaning |", "|---|---|---|---|---|---|"]
-    rows += [
-        f"| `{topic.name}` | out | {'yes' if topic.retained else 'no'} | {topic.qos} | {topic.payload} "
-        f"| {topic.meaning} |"
-        for topic in TOPICS.values()
-    ]
-    rows += [
-        f"| `set/{command.name}` | in | no | 1 | {command.payload} | {command.meaning} |"
-        for command in COMMANDS.values()
-    ]
-    return "\n".join(rows) + "\n"
+def check_filter(topic_filter: str) -> None:
+    """Refuse what a client may not subscribe to: + must be a whole level, # a whole level and the last (MQTT 5, 4.7.1).
+
+    Raises:
+        PublishRejected: the filter is empty, too long, reserved, or has a wildcard in a wrong place.
+    """
+    levels = topic_filter.split("/")
+    if any(len(level) > 1 and ("+" in level or "#" in level) for level in levels) or "#" in levels[:-1]:
+        raise PublishRejected(f"filter {topic_filter!a}: + must stand alone between slashes, # alone at the end")
+    check_topic(topic_filter.replace("+", "x").replace("#", "x"))

@@ -1,6 +1,6 @@
 """From the pipeline's events to states and messages: the place where wall-clock time is attached."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -39,12 +39,22 @@ class EventPublisher:
         sink: takes the messages.
         clock: wall-clock time, with its zone; a virtual run brings its own.
         monitor: keeps the appliance's health.
+        no_occupancy_since: after so many seconds of a vacant room presence is published again and tells the number.
     """
 
-    def __init__(self, sink: Sink, clock: Callable[[], datetime], monitor: HealthMonitor) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        clock: Callable[[], datetime],
+        monitor: HealthMonitor,
+        no_occupancy_since: Sequence[int] = (),
+    ) -> None:
         self._sink = sink
         self._clock = clock
         self._monitor = monitor
+        self._no_occupancy_since = sorted(set(no_occupancy_since))
+        self._vacant: tuple[float, PresenceState] | None = None
+        self._vacant_told = 0
 
     def start(self) -> None:
         """Say that nothing is known yet, because the broker still holds what a former run knew."""
@@ -57,7 +67,10 @@ class EventPublisher:
         """Publish the states that an event changes, then the event."""
         at = self._clock()
         if isinstance(event, PresenceChanged):
-            self._sink.publish_state("presence", presence_state(event, at))
+            presence = presence_state(event, at)
+            self._vacant = (event.t_s, presence) if event.presence is Presence.VACANT else None
+            self._vacant_told = 0
+            self._sink.publish_state("presence", presence)
         motion = motion_state(event)
         if motion is not None:
             self._sink.publish_state("motion", motion)
@@ -67,6 +80,17 @@ class EventPublisher:
         message = event_message(event, at)
         if message is not None:
             self._sink.publish_event(message)
+
+    def advance(self, t_s: float) -> None:
+        """The stream has come to this time: tell for how long nobody has been there."""
+        if self._vacant is None:
+            return
+        since_s, presence = self._vacant
+        for after_s in self._no_occupancy_since[self._vacant_told :]:
+            if t_s - since_s < after_s:
+                break
+            self._vacant_told += 1
+            self._sink.publish_state("presence", presence.model_copy(update={"no_occupancy_since": after_s}))
 
     def publish_health(self) -> None:
         """Publish the health of now; to be called each minute or so, and done here when faults change."""

@@ -7,6 +7,7 @@ from support.gate import Gate
 from support.mosquitto import Subscriber, wait_until
 
 from appliance.cli.broker import PrivateBroker, find_mosquitto
+from appliance.outputs.broker import BrokerSettings
 from appliance.outputs.mqtt import MqttOutput
 from appliance.outputs.payloads import MotionStoppedMessage
 
@@ -49,19 +50,18 @@ def subscribe(broker):
 
 @pytest.fixture
 def make_output(caplog):
-    caplog.set_level(logging.INFO, "appliance.outputs.mqtt")
+    caplog.set_level(logging.INFO, "appliance.outputs")
     opened = []
 
     def make(broker, **more):
         arguments = {
-            "host": broker.host,
-            "port": broker.port,
+            "settings": BrokerSettings(broker.host, broker.port),
             "node": "attic",
             "base": "pipistrelle",
             "discovery_prefix": "homeassistant",
             "version": "1.2.3",
-            "user": None,
-            "password": None,
+            "memory": None,
+            "no_occupancy_since": False,
             "clock": lambda: datetime.now(UTC),
             "on_command": lambda _name, _value: None,
         }

@@ -5,7 +5,8 @@ import json
 import pytest
 from support.mosquitto import wait_until
 
-from appliance.outputs.payloads import CommandRejected, ErrorMessage
+from appliance.outputs.commands import CommandRejected
+from appliance.outputs.payloads import ErrorMessage
 
 ROOT = "pipistrelle/attic"
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 from pydantic import TypeAdapter
+from support import wire
 from support.mosquitto import wait_until
 
 from appliance.errors import OutputError, PublishRejected
@@ -55,8 +56,17 @@ def test_every_message_is_of_its_model_and_has_its_flags(broker, output, subscri
     late = subscribe()
     late.wait(lambda: len(late.messages) >= 5, "the retained messages")
     by_topic = {message.topic: message for message in late.messages}
-    assert set(by_topic) == {CONFIG, *(f"{ROOT}/{topic.name}" for topic in TOPICS.values() if topic.retained)}
+    assert set(by_topic) == {
+        CONFIG,
+        *(f"{ROOT}/{topic.name}" for topic in TOPICS.values() if topic.retained and topic.name != "settings"),
+    }
     assert all(message.retain for message in late.messages)
+
+    ours = [
+        each for each in [*live.messages, *late.messages] if each.topic.startswith(ROOT) and "/set/" not in each.topic
+    ]
+    seen = {wire.check("attic", message) for message in ours}
+    assert seen == set(TOPICS) - {"settings"}
 
     for message in [*live.messages, *late.messages]:
         name = message.topic.removeprefix(f"{ROOT}/")
@@ -91,10 +101,11 @@ def test_close_says_offline_after_all_else(output, subscribe, counted):
 CLIENT = """
 import sys, time
 from datetime import UTC, datetime
+from appliance.outputs.broker import BrokerSettings
 from appliance.outputs.mqtt import MqttOutput
-output = MqttOutput(host=sys.argv[1], port=int(sys.argv[2]), node="attic", base="pipistrelle",
-    discovery_prefix="homeassistant", version="1", user=None, password=None,
-    clock=lambda: datetime.now(UTC), on_command=lambda name, value: None)
+output = MqttOutput(settings=BrokerSettings(sys.argv[1], int(sys.argv[2])), node="attic", base="pipistrelle",
+    discovery_prefix="homeassistant", version="1", memory=None,
+    no_occupancy_since=False, clock=lambda: datetime.now(UTC), on_command=lambda name, value: None)
 output.start()
 time.sleep(60)
 """
@@ -144,7 +155,8 @@ def test_raw_messages_no_broker_would_take(output, topic, payload, qos):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"node": "a/b"}, {"node": ""}, {"base": "x/#"}, {"host": "a..b"}, {"host": ""}, {"port": 0}]
+    "wrong",
+    [{"node": "a/b"}, {"node": ""}, {"node": "+"}, {"base": "x/#"}, {"base": "$SYS"}, {"discovery_prefix": "+"}],
 )
 def test_names_that_cannot_be_used(broker, make_output, wrong):
     with pytest.raises(OutputError):

@@ -1,15 +1,18 @@
 /* Tests of the C core that need no Python; run by test_c_core.py under sanitizers. Buffers are allocated to the byte, so
  * that a step beyond an end is seen. */
 
+#include <fenv.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "chirp.h"
 #include "carrier.h"
 #include "cfar.h"
+#include "check.h"
+#include "chirp.h"
 #include "clutter.h"
 #include "doppler.h"
 #include "downconvert.h"
@@ -20,32 +23,8 @@
 #include "phase.h"
 #include "phasor_sum.h"
 #include "quality.h"
+#include "stages.h"
 #include "tone.h"
-
-#define CHECK(condition)                                                     \
-    do {                                                                     \
-        if (!(condition)) {                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                         \
-        }                                                                    \
-    } while (0)
-
-static uint32_t random_state = 1;
-
-static uint32_t random_u32(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 17;
-    random_state ^= random_state << 5;
-    return random_state;
-}
-
-static void *exactly(size_t bytes)
-{
-    void *const memory = malloc(bytes > 0 ? bytes : 1);
-    CHECK(memory != NULL);
-    return memory;
-}
 
 /* A copy of `pcm` that ends where its allocation ends. */
 static int32_t *copy_of(const int32_t *pcm, size_t values)
@@ -70,25 +49,35 @@ static void test_phase(void)
     CHECK(rest < 64 || rest > UINT64_MAX - 64);
 }
 
-static pp_downconverter *new_converter(int rate_hz, int mics, int carriers)
+/* Every instruction set; those that this processor lacks are left out. */
+static const char *const instruction_sets[] = {"generic", "avx2", "neon"};
+enum { INSTRUCTION_SETS = 3 };
+
+static bool present(const char *instruction_set)
 {
-    const pp_downconverter_spec spec = {rate_hz, mics, carriers, {30000.0, 40000.0, 44444.4, 45000.0}};
+    return pp_stages_here(instruction_set) != NULL;
+}
+
+static pp_downconverter *new_converter(int rate_hz, int mics, int carriers, const char *instruction_set)
+{
+    const pp_downconverter_spec spec = {
+        rate_hz, mics, carriers, {30000.0, 40000.0, 44444.4, 45000.0}, instruction_set};
     char reason[PP_REASON_BYTES];
     pp_downconverter *const converter = pp_downconverter_create(&spec, reason);
     CHECK(converter != NULL);
     return converter;
 }
 
-static void test_downconverter_cuts(int rate_hz, int mics, int carriers)
+static void test_downconverter_cuts(int rate_hz, int mics, int carriers, const char *instruction_set)
 {
-    enum { FRAMES = 2500 };
+    enum { FRAMES = 2900 };
     const size_t width = (size_t)mics;
     int32_t *const pcm = exactly(FRAMES * width * sizeof(int32_t));
     for (size_t i = 0; i < FRAMES * width; i++) {
         pcm[i] = (int32_t)random_u32();
     }
-    pp_downconverter *const whole = new_converter(rate_hz, mics, carriers);
-    pp_downconverter *const cut = new_converter(rate_hz, mics, carriers);
+    pp_downconverter *const whole = new_converter(rate_hz, mics, carriers, instruction_set);
+    pp_downconverter *const cut = new_converter(rate_hz, mics, carriers, instruction_set);
     const size_t samples = pp_downconverter_output_samples(whole, FRAMES);
     const size_t rows = width * (size_t)carriers;
     float *const wanted = exactly(rows * samples * 2 * sizeof(float));
@@ -119,12 +108,111 @@ static void test_downconverter_cuts(int rate_hz, int mics, int carriers)
     pp_downconverter_destroy(whole);
 }
 
+/* Whole noise through one instruction set: iq [carriers][mics][samples] complex, `values` floats. */
+static float *baseband(const int32_t *pcm, size_t frames, int rate_hz, int mics, int carriers,
+                       const char *instruction_set, size_t *values)
+{
+    pp_downconverter *const converter = new_converter(rate_hz, mics, carriers, instruction_set);
+    const size_t samples = pp_downconverter_output_samples(converter, frames);
+    *values = (size_t)(carriers * mics) * samples * 2;
+    float *const iq = exactly(*values * sizeof(float));
+    CHECK(pp_downconverter_execute(converter, pcm, frames, iq, samples) == samples);
+    pp_downconverter_destroy(converter);
+    return iq;
+}
+
+/* Instruction sets differ by rounding alone: 5e-7 of full scale, root mean square. */
+static void test_downconverter_alike(int rate_hz, int mics, int carriers, const char *instruction_set)
+{
+    enum { FRAMES = 6000 };
+    int32_t *const pcm = exactly(FRAMES * (size_t)mics * sizeof(int32_t));
+    for (size_t i = 0; i < FRAMES * (size_t)mics; i++) {
+        pcm[i] = (int32_t)random_u32();
+    }
+    size_t values = 0;
+    float *const wanted = baseband(pcm, FRAMES, rate_hz, mics, carriers, "generic", &values);
+    float *const iq = baseband(pcm, FRAMES, rate_hz, mics, carriers, instruction_set, &values);
+    double squares = 0;
+    double loudest = 0;
+    for (size_t i = 0; i < values; i++) {
+        squares += ((double)iq[i] - wanted[i]) * ((double)iq[i] - wanted[i]);
+        loudest = fmax(loudest, fabs((double)iq[i]));
+    }
+    CHECK(sqrt(squares / (double)values) < 5e-7);
+    CHECK(loudest > 0.01);
+    free(iq);
+    free(wanted);
+    free(pcm);
+}
+
+/* What fades to nothing never becomes so small that a processor would slow down over it: no result loses bits by being a
+ * subnormal number, which is what the flag tells. */
+static void test_downconverter_fades(int rate_hz, int mics, const char *instruction_set)
+{
+    enum { FRAMES = 9600 };
+    const pp_downconverter_spec spec = {rate_hz, mics, 3, {30000.0, 40000.0, 45000.0}, instruction_set};
+    char reason[PP_REASON_BYTES];
+    pp_downconverter *const converter = pp_downconverter_create(&spec, reason);
+    CHECK(converter != NULL);
+    const size_t width = (size_t)mics;
+    int32_t *const pcm = exactly(FRAMES * width * sizeof(int32_t));
+    const size_t samples = pp_downconverter_output_samples(converter, FRAMES);
+    float *const iq = exactly(3 * width * samples * 2 * sizeof(float));
+    for (int kind = 0; kind < 3; kind++) {
+        for (size_t n = 0; n < FRAMES * width; n++) {
+            const double fading = 0x1p31 * exp2(-(double)(n / width) / 100.0) * cos((double)n);
+            const int32_t bit = n / width == 1234 ? 1 : 0;
+            pcm[n] = kind == 0 ? (int32_t)fmin(fading, INT32_MAX) : kind == 1 ? bit : 0;
+        }
+        feclearexcept(FE_ALL_EXCEPT);
+        CHECK(pp_downconverter_execute(converter, pcm, FRAMES, iq, samples) == samples);
+        CHECK(!fetestexcept(FE_UNDERFLOW | FE_OVERFLOW | FE_INVALID));
+    }
+    for (size_t i = 0; i < 3 * width * samples * 2; i++) {
+        CHECK(iq[i] == 0);
+    }
+    free(iq);
+    free(pcm);
+    pp_downconverter_destroy(converter);
+}
+
+/* Blocks may begin at any sample, and every sample may be at either end of its range. */
+static void test_downconverter_extremes(int rate_hz, int mics, const char *instruction_set)
+{
+    enum { FRAMES = 3000 };
+    const size_t values = FRAMES * (size_t)mics;
+    int32_t *const pcm = exactly((values + 1) * sizeof(int32_t));
+    for (size_t i = 0; i < values; i++) {
+        pcm[i + 1] = random_u32() % 2 == 0 ? INT32_MIN : INT32_MAX;
+    }
+    float *iq[2];
+    size_t bytes = 0;
+    for (size_t shift = 0; shift < 2; shift++) {
+        pp_downconverter *const converter = new_converter(rate_hz, mics, 4, instruction_set);
+        const size_t samples = pp_downconverter_output_samples(converter, FRAMES);
+        bytes = 4 * (size_t)mics * samples * 2 * sizeof(float);
+        iq[shift] = exactly(bytes);
+        memmove(pcm + shift, pcm + 1, values * sizeof(int32_t));
+        CHECK(pp_downconverter_execute(converter, pcm + shift, FRAMES, iq[shift], samples) == samples);
+        memmove(pcm + 1, pcm + shift, values * sizeof(int32_t));
+        for (size_t i = 0; i < bytes / sizeof(float); i++) {
+            CHECK(fabsf(iq[shift][i]) < 4.0F);
+        }
+        pp_downconverter_destroy(converter);
+    }
+    CHECK(memcmp(iq[0], iq[1], bytes) == 0);
+    free(iq[0]);
+    free(iq[1]);
+    free(pcm);
+}
+
 static void test_downconverter_refusals(void)
 {
     const pp_downconverter_spec bad[] = {
-        {44100, 1, 1, {40000.0}}, {192000, 0, 1, {40000.0}}, {192000, 9, 1, {40000.0}},
-        {192000, 1, 0, {40000.0}}, {192000, 1, 5, {40000.0}}, {192000, 1, 1, {NAN}},
-        {192000, 1, 2, {40000.0}}, {96000, 1, 1, {46000.0}}, {192000, 1, 1, {INFINITY}},
+        {44100, 1, 1, {40000.0}, NULL}, {192000, 0, 1, {40000.0}, NULL}, {192000, 9, 1, {40000.0}, NULL},
+        {192000, 1, 0, {40000.0}, NULL}, {192000, 1, 5, {40000.0}, NULL}, {192000, 1, 1, {NAN}, NULL},
+        {192000, 1, 2, {40000.0}, NULL}, {96000, 1, 1, {46000.0}, NULL}, {192000, 1, 1, {INFINITY}, NULL},
+        {384000, 1, 1, {180001.0}, NULL}, {192000, 1, 1, {40000.0}, "sse9"}, {192000, 1, 1, {40000.0}, ""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char reason[PP_REASON_BYTES] = "";
@@ -136,7 +224,7 @@ static void test_downconverter_refusals(void)
 
 static void test_downconverter_far_frames(void)
 {
-    pp_downconverter *const converter = new_converter(192000, 1, 1);
+    pp_downconverter *const converter = new_converter(192000, 1, 1, "auto");
     static const int32_t pcm[160];
     float iq[4];
     pp_downconverter_reset(converter, INT64_MAX);
@@ -576,6 +664,12 @@ static void test_quality(void)
     for (size_t i = 0; i < 4; i++) {
         CHECK(pp_is_clipped(cut_off + i, 1));
     }
+    int32_t many[100] = {0};
+    for (size_t i = 0; i < 100; i++) {
+        many[i] = INT32_MIN;
+        CHECK(pp_is_clipped(many, 100) && !pp_is_clipped(many, i) && !pp_is_clipped(many + i + 1, 99 - i));
+        many[i] = 7;
+    }
     CHECK(pp_is_zero(well + 2, 1) && pp_is_zero(well, 0));
 }
 
@@ -598,9 +692,23 @@ int main(void)
     test_phase();
     test_downconverter_refusals();
     test_downconverter_far_frames();
-    for (int mics = 1; mics <= PP_MAX_MICS; mics++) {
-        test_downconverter_cuts(192000, mics, 1 + mics % 4);
-        test_downconverter_cuts(96000, mics, 1 + mics / 2 % 4);
+    for (int i = 0; i < INSTRUCTION_SETS; i++) {
+        if (!present(instruction_sets[i])) {
+            continue;
+        }
+        printf("%s\n", instruction_sets[i]);
+        for (int mics = 1; mics <= PP_MAX_MICS; mics++) {
+            test_downconverter_cuts(384000, mics, 1 + (mics + 1) % 4, instruction_sets[i]);
+            test_downconverter_cuts(192000, mics, 1 + mics % 4, instruction_sets[i]);
+            test_downconverter_cuts(96000, mics, 1 + mics / 2 % 4, instruction_sets[i]);
+            for (int rate_hz = 96000; rate_hz <= 384000; rate_hz *= 2) {
+                for (int carriers = 1; carriers <= PP_MAX_CARRIERS; carriers++) {
+                    test_downconverter_alike(rate_hz, mics, carriers, instruction_sets[i]);
+                }
+                test_downconverter_fades(rate_hz, mics, instruction_sets[i]);
+                test_downconverter_extremes(rate_hz, mics, instruction_sets[i]);
+            }
+        }
     }
     test_tone();
     for (int outputs = 1; outputs <= 3; outputs++) {

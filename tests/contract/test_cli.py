@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from support.audio import FakeAudio, block
 from support.service import ROOT, environment, pipistrelle
 
 from appliance.app import Source
+from appliance.cli.broker import PrivateBroker, find_mosquitto
 from appliance.cli.main import main
 
 RATE_HZ = 192_000
-COMMANDS = ("run", "demo", "replay", "record", "devices", "check", "doctor")
+COMMANDS = ("run", "demo", "replay", "record", "devices", "check", "doctor", "asyncapi")
 
 MOTION_KEYS = {"t_s": float, "type": str, "score": float, "radial_mps": (float, type(None)), "cause": str}
 KEYS = {
@@ -498,7 +500,7 @@ def test_a_recording_that_is_told_to_stop_is_whole_and_its_tone_fades(run, tmp_p
             yield block(number * 1920)
 
     audio = FakeAudio(forever(), outputs=1)
-    monkeypatch.setattr("appliance.cli.record.open_source", lambda *_, **__: Source(audio, (40_000.0,), live=False))
+    monkeypatch.setattr("appliance.cli.record.open_source", lambda *_, **__: Source(audio, (40_000.0,)))
     code, _, _ = run("record", "--config", config, tmp_path / "a.wav")
     assert code == 0
     assert soundfile.info(tmp_path / "a.wav").frames == pytest.approx(61 * 1920, abs=1920)
@@ -577,9 +579,31 @@ def test_doctor_prints_names_as_they_are(run, tmp_path):
     assert f"{tmp_path}/[bold]/[/red].yaml:1:1: file: cannot be read" in out
 
 
-def test_doctor_finds_a_broker_that_answers(run, tmp_path):
+def test_doctor_is_not_content_with_a_port_that_listens(run, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         (tmp_path / "a.yaml").write_text(f"mqtt: {{host: 127.0.0.1, port: {port}}}\n")
+
+        def hang_up():
+            listener.accept()[0].close()
+
+        threading.Thread(target=hang_up).start()
+        code, out, _ = run("doctor", "--config", tmp_path / "a.yaml")
+    assert code == 1
+    assert f"bad  broker: broker 127.0.0.1:{port} does not answer" in out
+
+
+@pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed")
+def test_doctor_logs_in_to_the_broker(run, tmp_path):
+    (tmp_path / "password").write_text("right\n")
+    (tmp_path / "password").chmod(0o600)
+    with PrivateBroker(tmp_path / "broker", users={"bat": "right"}) as broker:
+        where = f"host: {broker.host}, port: {broker.port}"
+        (tmp_path / "a.yaml").write_text(f"mqtt: {{{where}, username: bat, password_file: password}}\n")
         _, out, _ = run("doctor", "--config", tmp_path / "a.yaml")
-    assert f"ok   broker: 127.0.0.1:{port} answers" in out
+        assert f"ok   broker: {broker.host}:{broker.port} lets us in as bat, MQTT 5, not encrypted" in out
+        (tmp_path / "password").write_text("wrong\n")
+        code, out, _ = run("doctor", "--config", tmp_path / "a.yaml")
+        assert code == 1
+        assert "refuses user 'bat'" in out
+        assert "wrong" not in out

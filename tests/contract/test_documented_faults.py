@@ -58,6 +58,7 @@ CONFIG_FAULTS = [
         "audio:\n  speaker_full_scale_db_spl: 131\n",
         "2:30: audio.speaker_full_scale_db_spl: must be a number from 60 to 130",
     ),
+    ("audio:\n  tweeter_distance_m: -1\n", "2:23: audio.tweeter_distance_m: must be a number from 0 to 1"),
     # emission and sensing
     ("emission:\n  on: yes\n", "2:7: emission.on: must be true or false"),
     ("emission:\n  carriers_hz: 40000\n", "2:16: emission.carriers_hz: must be a list"),
@@ -103,6 +104,10 @@ CONFIG_FAULTS = [
         ),
     ),
     (
+        "audio: {rate_hz: 96000}\nemission:\n  carriers_hz: [36000]\n  chirps: {start_hz: 39000, stop_hz: 45000}\n",
+        "4:11: emission.chirps: the middle of the sweep must be at most 41000 while audio.rate_hz is 96000",
+    ),
+    (
         "emission:\n  carriers_hz: [46000]\n  chirps: {start_hz: 39000, stop_hz: 34001}\n",
         "3:38: emission.chirps.stop_hz: must be at least 5000 Hz from start_hz, 39000",
     ),
@@ -128,6 +133,24 @@ CONFIG_FAULTS = [
     ("mqtt:\n  host: 1\n", "2:9: mqtt.host: must be a host name or address"),
     ("mqtt:\n  port: 1883.0\n", "2:9: mqtt.port: must be a whole number from 1 to 65535"),
     ('mqtt:\n  username: ""\n', "2:13: mqtt.username: must be text, or null"),
+    (
+        "mqtt:\n  no_occupancy_since: 10\n",
+        "2:23: mqtt.no_occupancy_since: must be a list",
+    ),
+    (
+        "mqtt:\n  no_occupancy_since: [10, 0]\n",
+        "2:28: mqtt.no_occupancy_since[1]: must be a whole number from 1 to 86400",
+    ),
+    ("mqtt:\n  protocol: 3.1\n", "2:13: mqtt.protocol: must be 5 or 3.1.1"),
+    ("mqtt:\n  tls: on\n", "2:8: mqtt.tls: must be true or false"),
+    ("mqtt:\n  tls_ca_file: 1\n", "2:16: mqtt.tls_ca_file: must be the path of a file, or null"),
+    ("mqtt:\n  tls_certificate_file: 1\n", "2:25: mqtt.tls_certificate_file: must be the path of a file, or null"),
+    ("mqtt:\n  tls_key_file: 1\n", "2:17: mqtt.tls_key_file: must be the path of a file, or null"),
+    ("mqtt:\n  tls_ca_file: ca.pem\n", "2:16: mqtt.tls_ca_file: is not used while mqtt.tls is false"),
+    (
+        "mqtt:\n  tls: true\n  tls_key_file: our.key\n",
+        "3:17: mqtt.tls_key_file: needs mqtt.tls_certificate_file too",
+    ),
     ("mqtt:\n  password_file: 1\n", "2:18: mqtt.password_file: must be the path of a file, or null"),
     (
         "mqtt:\n  base_topic: a/#\n",

@@ -18,6 +18,7 @@ VIEWS = st.tuples(ARRAYS, st.sampled_from([lambda a: a, lambda a: a.T, lambda a:
 ANYTHING = st.one_of(
     VIEWS.map(lambda drawn: drawn[1](drawn[0])), st.floats(), st.none(), st.binary(max_size=40), st.lists(st.integers())
 )
+GATE = {"rate_hz": 192_000, "mics": 2, "centre_hz": 39_000.0, "period_frames": 192, "bin_samples": 1, "lead_samples": 0}
 
 
 CHIRP = {"rate_hz": 192_000, "start_hz": 34e3, "stop_hz": 43e3, "pulse_s": 0.005, "fade_s": 0.001}
@@ -29,6 +30,7 @@ def cores():
         (_core.DownConverter(rate_hz=192_000, mics=2, carriers_hz=[40_000.0]), 2),
         (_core.ToneSynthesiser(rate_hz=192_000, outputs=2, max_amplitude=0.1, fade_s=0.1), 1),
         (_core.MultipathChannel(paths=2, mics=2, max_delay_frames=20), 4),
+        (_core.RangeGate(**GATE, bins=4, replica=np.ones(3, np.complex64)), 2),
         (_core.ChirpSynthesiser(**CHIRP, outputs=2, max_amplitude=0.1), 1),
         (_core.PhasorSum(mics=2, segment_samples=3), 5),
         (_core.EchoPaths(mics=2, nearest_m=0.2), 9),
@@ -72,3 +74,20 @@ def test_any_specification_is_taken_or_refused(rate_hz, count, carriers_hz, numb
         _core.PhasorSum(mics=count, segment_samples=count)
     with contextlib.suppress(*refusals):
         _core.EchoPaths(mics=count, nearest_m=number)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(sorted(GATE)),
+    value=st.integers() | st.integers(-5, 5_000) | st.floats(),
+    bins=st.integers() | st.integers(0, 4_100),
+    replica=ANYTHING | st.integers(0, 4_100).map(lambda samples: np.ones(samples, np.complex64)),
+    frames=st.lists(st.integers() | st.integers(0, 2**53), min_size=2, max_size=2),
+    offset_frames=st.floats(),
+)
+def test_any_range_gate_is_made_or_refused(name, value, bins, replica, frames, offset_frames):
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        gate = _core.RangeGate(**{**GATE, name: value}, bins=bins, replica=replica)
+        with contextlib.suppress(ValueError, OverflowError):
+            gate.reset(frames[0], offset_frames)
+        gate.output_pulses(frames[1])

@@ -13,7 +13,7 @@ import scipy.fft
 import scipy.signal
 
 HERE = pathlib.Path(__file__).parent
-CARRIERS_HZ = {192_000: (40_000.0, 61_111.1), 96_000: (33_333.3, 45_000.0)}
+CARRIERS_HZ = {384_000: (40_000.0, 111_111.1), 192_000: (40_000.0, 61_111.1), 96_000: (33_333.3, 45_000.0)}
 
 
 def pcm(rate_hz: int, frames: int, seed: int):

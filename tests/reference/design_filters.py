@@ -29,9 +29,18 @@ PASS_RIPPLE_DB = 0.097
 STAGE_1_HZ = 24_000
 STAGE_2_HZ = 4_800
 OUTPUT_HZ = 2_400
-STAGE_1_TAPS = {192_000: 21, 96_000: 11}
-STAGE_2_TAPS = 21
+STAGE_1_TAPS = {384_000: 43, 192_000: 21, 96_000: 11}
+STAGE_2_TAPS = 22
 STAGE_3_TAPS = 84
+
+BAND_PASS_HZ = 5_000.0
+BAND_STOP_HZ = 7_000.0
+BAND_RIPPLE_DB = 1.5
+"""At 192 kHz. Wide, because the matched filter is made from a pulse that came through these filters and undoes them."""
+
+BAND_OUTPUT_HZ = 12_000
+BAND_STAGE_1_TAPS = {192_000: 30, 96_000: 14}
+BAND_STAGE_2_TAPS = 26
 
 FARROW_TAPS = 20
 FARROW_ORDER = 6
@@ -77,10 +86,10 @@ def basis(taps: int, frequency_hz: Array, rate_hz: float) -> Array:
     return matrix
 
 
-def image_bands(rate_hz: int, output_hz: int) -> Array:
-    """Grid over the bands that decimation folds onto +-STOP_HZ."""
+def image_bands(rate_hz: int, output_hz: int, edge_hz: float = STOP_HZ) -> Array:
+    """Grid over the bands that decimation folds onto +-edge_hz."""
     edges = [
-        (k * output_hz - STOP_HZ, min(k * output_hz + STOP_HZ, rate_hz / 2))
+        (k * output_hz - edge_hz, min(k * output_hz + edge_hz, rate_hz / 2))
         for k in range(1, rate_hz // output_hz // 2 + 1)
     ]
     return np.concatenate([np.linspace(low, high, 120) for low, high in edges])
@@ -91,6 +100,7 @@ def minimax(
     rate_hz: int,
     stop_hz: Array,
     droop: tuple[Array, Array] | None = None,
+    ripple_db: float = PASS_RIPPLE_DB,
 ) -> Array:
     """Symmetric low-pass with the least stop-band peak.
 
@@ -99,6 +109,7 @@ def minimax(
         rate_hz: rate it runs at.
         stop_hz: grid of frequencies to suppress.
         droop: pass-band grid in Hz and the gain that other stages have there; without it only DC is held at 1.
+        ripple_db: how far the whole may be from 1 in the pass band.
     """
     half = taps // 2 + taps % 2
     stop = basis(taps, stop_hz, rate_hz)
@@ -112,7 +123,7 @@ def minimax(
         gain = basis(taps, droop[0], rate_hz) * droop[1][:, None]
         free = np.zeros((len(gain), 1))
         rows += [np.hstack([gain, free]), np.hstack([-gain, free])]
-        upper, lower = 10 ** (PASS_RIPPLE_DB / 20), 10 ** (-PASS_RIPPLE_DB / 20)
+        upper, lower = 10 ** (ripple_db / 20), 10 ** (-ripple_db / 20)
         bounds += [np.full(len(gain), upper), np.full(len(gain), -lower)]
     solution = linprog(
         np.r_[np.zeros(half), 1.0],
@@ -137,6 +148,19 @@ def design_cascade(rate_hz: int) -> Cascade:
     droop = zero_phase(stage_1, band_hz, rate_hz) * zero_phase(stage_2, band_hz, STAGE_1_HZ)
     stop_hz = np.linspace(STOP_HZ, STAGE_2_HZ / 2, 500)
     return Cascade(rate_hz, stage_1, stage_2, minimax(STAGE_3_TAPS, STAGE_2_HZ, stop_hz, (band_hz, droop)))
+
+
+def design_band() -> dict[int, tuple[Array, Array]]:
+    """The two stages that bring the chirps' band to 12 kHz, by input rate; the second one serves all rates."""
+    stage_1 = {
+        rate_hz: minimax(taps, rate_hz, image_bands(rate_hz, STAGE_1_HZ, BAND_PASS_HZ))
+        for rate_hz, taps in BAND_STAGE_1_TAPS.items()
+    }
+    band_hz = np.linspace(0, BAND_PASS_HZ, 200)
+    stop_hz = np.linspace(BAND_STOP_HZ, STAGE_1_HZ / 2, 300)
+    droop = zero_phase(stage_1[192_000], band_hz, 192_000)
+    stage_2 = minimax(BAND_STAGE_2_TAPS, STAGE_1_HZ, stop_hz, (band_hz, droop), BAND_RIPPLE_DB)
+    return {rate_hz: (taps, stage_2) for rate_hz, taps in stage_1.items()}
 
 
 def farrow_response(coefficients: Array, cycles_per_frame: Array, offset: Array) -> NDArray[np.complex128]:
@@ -203,10 +227,12 @@ def taps_h() -> str:
     parts = [
         "/* Written by tests/reference/design_filters.py; edit that file, not this one. */\n",
         "#ifndef PP_TAPS_H\n#define PP_TAPS_H\n",
-        f"#define PP_STAGE_1_TAPS_192K {STAGE_1_TAPS[192_000]}",
-        f"#define PP_STAGE_1_TAPS_96K {STAGE_1_TAPS[96_000]}",
+        *(f"#define PP_STAGE_1_TAPS_{rate_hz // 1000}K {taps}" for rate_hz, taps in STAGE_1_TAPS.items()),
         f"#define PP_STAGE_2_TAPS {STAGE_2_TAPS}",
         f"#define PP_STAGE_3_TAPS {STAGE_3_TAPS}",
+        f"#define PP_BAND_1_TAPS_192K {BAND_STAGE_1_TAPS[192_000]}",
+        f"#define PP_BAND_1_TAPS_96K {BAND_STAGE_1_TAPS[96_000]}",
+        f"#define PP_BAND_2_TAPS {BAND_STAGE_2_TAPS}",
         f"#define PP_FARROW_TAPS {FARROW_TAPS}",
         f"#define PP_FARROW_ORDER {FARROW_ORDER}",
         f"#define PP_PHASOR_TERMS {PHASOR_TERMS}\n",
@@ -214,12 +240,17 @@ def taps_h() -> str:
     ]
     for rate_hz in STAGE_1_TAPS:
         cascade, name = design_cascade(rate_hz), f"{rate_hz // 1000}k"
-        if rate_hz == 192_000:
+        if rate_hz == max(STAGE_1_TAPS):
             parts.append(table("pp_stage_2", half(cascade.stage_2), "24 kHz to 4.8 kHz"))
         parts.append(table(f"pp_stage_1_{name}", half(cascade.stage_1), f"{rate_hz // 1000} kHz to 24 kHz"))
         parts.append(
             table(f"pp_stage_3_{name}", half(cascade.stage_3), "4.8 kHz to 2.4 kHz; equalises the stages before")
         )
+    for rate_hz, (stage_1, stage_2) in design_band().items():
+        if rate_hz == 192_000:
+            parts.append(table("pp_band_2", half(stage_2), "chirps: 24 kHz to 12 kHz"))
+        name = f"pp_band_1_{rate_hz // 1000}k"
+        parts.append(table(name, half(stage_1), f"chirps: {rate_hz // 1000} kHz to 24 kHz"))
     parts.append(
         table(
             "pp_farrow", design_farrow(), "[power of the offset][tap]; offset in frames, -0.5 to 0.5, from the middle"
@@ -254,6 +285,13 @@ def committed_cascade(rate_hz: int) -> Cascade:
         unfold(tables["pp_stage_2"], STAGE_2_TAPS),
         unfold(tables[f"pp_stage_3_{name}"], STAGE_3_TAPS),
     )
+
+
+def committed_band(rate_hz: int) -> tuple[Array, Array]:
+    """The two stages of the chirps' band that the committed taps.h holds."""
+    tables = tables_in(TAPS_H.read_text())
+    stage_1 = unfold(tables[f"pp_band_1_{rate_hz // 1000}k"], BAND_STAGE_1_TAPS[rate_hz])
+    return stage_1, unfold(tables["pp_band_2"], BAND_STAGE_2_TAPS)
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ class FakeAudio:
         self._write_fails_at = write_fails_at
         self.mics, self.outputs = mics, outputs
         self.written = []
-        self.closed = 0
+        self.closed = self.suspended = 0
 
     def read(self):
         return next(self._blocks, None)
@@ -43,6 +43,9 @@ class FakeAudio:
         if len(self.written) == self._write_fails_at:
             raise DeviceLost("fake: lost while playing: No such device; check its plug and power")
         self.written.append(samples.copy())
+
+    def suspend(self):
+        self.suspended += 1
 
     def close(self):
         self.closed += 1

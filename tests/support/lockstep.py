@@ -1,6 +1,7 @@
 """A pipeline, what it emits and a virtual room, block by block in one thread."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from appliance.emission.player import EmissionPlayer
 from appliance.hardware.room import VirtualRoom
@@ -42,7 +43,7 @@ def listen(
         step = pipeline.process(heard(block))
         player.follow(pipeline.emission)
         room.write(player.process(len(block.samples), first_frame=block.first_frame))
-        yield block.end_s, Step((*asked, *step.events), step.frames, step.scores)
+        yield block.end_s, replace(step, events=(*asked, *step.events))
 
 
 def events_of(scene, pipeline=None, **options):

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from appliance.config import schema  # noqa: E402
-from appliance.outputs.payloads import topic_table_markdown  # noqa: E402
+from appliance.outputs.commands import topic_table_markdown  # noqa: E402
 
 README = ROOT / "README.md"
 DEFAULT = pathlib.Path(schema.__file__).with_name("default.yaml")

@@ -55,7 +55,7 @@ def test_both_directions_are_bit_exact(tmp_path, monkeypatch, sample_format, rat
     audio.close()
     np.testing.assert_array_equal(np.concatenate([block.samples for block in blocks]), heard)
     got = from_wire((tmp_path / "tx.raw").read_bytes(), sample_format=sample_format, channels=channels)
-    prefilled = 4 * audio.block_frames
+    prefilled = 12 * audio.block_frames
     assert not got[:prefilled].any()
     np.testing.assert_array_equal(got[prefilled:], played)
 
@@ -83,7 +83,7 @@ def test_the_next_format_is_tried_and_a_refusal_names_both_sides(tmp_path, monke
         AlsaAudio("floats", mics=4, outputs=0)
     assert str(caught.value) == (
         "floats (capture): wanted S32_LE or S24_3LE, 4 channels at 192000 Hz, buffer 80 ms, "
-        "but the card offers FLOAT_LE, 4 channels at 192000 Hz, buffer 80 ms"
+        "but the card offers FLOAT_LE, 4 channels at 192000 Hz, buffer 320 ms"
     )
     with pytest.raises(
         UnsupportedFormat, match=r"stereo \(capture\).* 4 channels .* but the card offers .* 2 channels"
@@ -279,6 +279,37 @@ def test_an_underrun_does_not_join_what_lies_before_and_behind_it(lab):
     np.testing.assert_array_equal(positions(short), np.arange(1920, 2048))
     assert late.lost_frames_before == pytest.approx(19_200, abs=2)
     assert late.first_frame == 2048 + late.lost_frames_before
+
+
+def test_a_card_that_was_suspended_starts_anew_with_nothing_lost(lab):
+    audio, capture, playback = lab(capture={"period_frames": 2048})
+    audio.read()
+    audio.write(np.ones((1920, 2), np.int32))
+    audio.suspend()
+    assert (capture.dropped, playback.dropped) == (1, 1)
+    capture.clock.now_s += 3600.0
+    after = audio.read()
+    assert (after.first_frame, after.lost_frames_before) == (1920, 0)
+    assert positions(after)[0] == 2048, "what the card held before is not heard behind it"
+    assert len(playback.written) == (2 * 4 + 1) * 1920 * 8, "the silence in hand, again"
+    audio.suspend()
+    audio.close()
+
+
+def test_a_card_that_goes_away_while_it_is_suspended_is_lost(lab):
+    audio, _, playback = lab()
+    audio.read()
+    audio.suspend()
+    playback.script.append(-errno.ENODEV)
+    with pytest.raises(DeviceLost, match="playing"):
+        audio.read()
+
+
+def test_a_small_buffer_will_do_and_a_smaller_one_is_refused(lab):
+    audio, _, _ = lab(capture={"buffer_frames": 4 * 1920}, outputs=0)
+    assert len(audio.read().samples) == 1920
+    with pytest.raises(UnsupportedFormat, match="buffer 30 ms"):
+        lab(capture={"buffer_frames": 3 * 1920}, outputs=0)
 
 
 def test_nothing_is_played_before_the_first_read(lab):

@@ -5,6 +5,8 @@ import itertools
 import logging
 import os
 import signal
+import socket
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -90,10 +92,10 @@ def broker(monkeypatch):
     return made
 
 
-def serve(service, audio, *, live=False):
+def serve(service, audio):
     async def bounded():
         async with asyncio.timeout(DEADLINE_S):
-            await service.run(Source(audio, (CARRIER_HZ,), live=live))
+            await service.run(Source(audio, (CARRIER_HZ,)))
 
     asyncio.run(bounded())
 
@@ -105,7 +107,6 @@ def serve(service, audio, *, live=False):
 def test_a_room_is_paced_unless_it_is_to_be_fast(fast, kind):
     source = open_source(config(), "room:empty", fast=fast)
     assert type(source.audio) is kind
-    assert source.live is not fast
     assert source.carriers_hz == (CARRIER_HZ,)
     assert (source.audio.mics, source.audio.outputs, source.audio.rate_hz) == (4, 1, RATE_HZ)
 
@@ -138,7 +139,6 @@ def test_a_recording_brings_its_own_carriers(tmp_path, fast, kind):
     source = open_source(config(), str(recording(tmp_path)), fast=fast)
     assert type(source.audio) is kind
     assert source.carriers_hz == pytest.approx((33_000.0,), abs=1.0)
-    assert source.live is not fast
     assert make_player(config(), source.audio) is None
     source.audio.close()
 
@@ -220,7 +220,7 @@ def test_the_end_of_the_source_is_the_exit_code_and_one_line(broker, monkeypatch
 
     (tmp_path / "a.yaml").write_text("node: den\n")
     audio = FakeAudio(failing())
-    monkeypatch.setattr("appliance.cli.run.open_source", lambda *_: Source(audio, (CARRIER_HZ,), live=False))
+    monkeypatch.setattr("appliance.cli.run.open_source", lambda *_: Source(audio, (CARRIER_HZ,)))
     assert main(["run", "--config", str(tmp_path / "a.yaml")]) == code
     out, err = capsys.readouterr()
     assert out == ""
@@ -236,7 +236,7 @@ def test_a_fault_of_the_program_ends_it_and_says_so(broker, monkeypatch, capsys,
 
     (tmp_path / "a.yaml").write_text("node: den\n")
     audio = FakeAudio(failing())
-    monkeypatch.setattr("appliance.cli.run.open_source", lambda *_: Source(audio, (CARRIER_HZ,), live=False))
+    monkeypatch.setattr("appliance.cli.run.open_source", lambda *_: Source(audio, (CARRIER_HZ,)))
     assert main(["run", "--config", str(tmp_path / "a.yaml")]) == 1
     err = capsys.readouterr().err
     assert "pipistrelle: a fault of the program: " in err
@@ -304,3 +304,73 @@ def test_each_step_can_be_observed():
     serve(service, FakeAudio(heard(8.0, mover=5.0)))
     assert type(events[0]) is MotionStarted
     assert [event.presence for event in events if type(event) is PresenceChanged] == [Presence.OCCUPIED]
+
+
+def test_without_emission_the_source_rests_and_the_service_lives(broker, monkeypatch, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(DEADLINE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "20000")
+        service = Service(Config.model_validate({"emission": {"on": False}}), clock=WallClock())
+        heard = []
+
+        def watch():
+            while heard.count(b"WATCHDOG=1") < 3:
+                heard.append(systemd.recv(4096))
+            assert service.resting
+            broker[0].settings["on_command"]("emission", True)
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        audio = FakeAudio((block(number * 1920) for number in range(20)), outputs=1)
+        serve(service, audio)
+        watching.join(DEADLINE_S)
+    assert heard[0] == b"READY=1"
+    assert heard.count(b"WATCHDOG=1") == 3
+    assert (len(audio.written), audio.suspended) == (20, 1)
+    assert b'"emission_changed"' in broker[0].last("event")
+
+
+def test_a_routines_time_runs_on_while_the_source_rests(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "appliance.app")
+    routines = tmp_path / "routines.yaml"
+    routines.write_text(
+        "- id: nobody_listens\n  triggers:\n    - trigger: presence\n      to: unknown\n      for: 0.3\n"
+        "  actions:\n    - action: mqtt.publish\n      topic: a/b\n      payload: x\n"
+    )
+    settings = {"mqtt": {"enabled": False}, "routines": {"file": str(routines)}}
+    service = Service(Config.model_validate(settings), clock=WallClock())
+    audio = FakeAudio(heard(8.0, mover=5.0), outputs=1)
+    fired = threading.Event()
+
+    class Fired(logging.Handler):
+        def emit(self, record):
+            if "nobody_listens" in record.getMessage():
+                fired.set()
+
+    handler = Fired()
+    logging.getLogger("appliance.app").addHandler(handler)
+
+    def switch():
+        assert fired.wait(DEADLINE_S)
+        service.stop()
+
+    switching = threading.Thread(target=switch)
+    switching.start()
+    read = audio.read
+
+    def until_off():
+        taken = read()
+        if taken is not None and taken.first_frame == 7 * RATE_HZ:
+            service._controls.command("emission", False)
+        return taken
+
+    audio.read = until_off
+    try:
+        serve(service, audio)
+    finally:
+        logging.getLogger("appliance.app").removeHandler(handler)
+    switching.join(DEADLINE_S)
+    assert fired.is_set()
+    assert audio.suspended == 1

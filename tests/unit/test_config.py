@@ -92,6 +92,7 @@ def test_commands_are_argument_lists(load):
         ("audio.outputs", 1, 8, [0, 9]),
         ("audio.mics", 1, 8, [0, 9, "AUTO", 1.5]),
         ("audio.speaker_full_scale_db_spl", 60, 130, [59.9, 130.1]),
+        ("audio.tweeter_distance_m", 0, 1, [-0.1, 1.1]),
         ("emission.level_db_spl", 40, 80, [39.9, 80.1, float("nan"), float("inf"), None]),
         ("emission.fade_ms", 50, 1000, [49, 1001]),
         ("sensing.hold_s", 5, 3600, [4.9, 3600.1]),

@@ -3,10 +3,13 @@ import re
 
 import pytest
 
+from appliance.outputs.commands import COMMANDS, parse_command
 from appliance.outputs.discovery import discovery_message
 from appliance.outputs.payloads import EVENT_TYPES, TOPICS
 
-TOPIC, PAYLOAD = discovery_message(node="attic-2", base="pipistrelle", prefix="homeassistant", version="1.2.3")
+TOPIC, PAYLOAD = discovery_message(
+    node="attic-2", base="pipistrelle", prefix="homeassistant", version="1.2.3", no_occupancy_since=True
+)
 # Shared root keys of 2025.4, the oldest version promised, with their abbreviations; any other key rejects the device.
 ROOT_KEYS = {"dev", "o", "cmps", "avty_t", "pl_avail", "pl_not_avail", "stat_t", "cmd_t"}
 
@@ -32,9 +35,16 @@ def test_availability_is_our_status():
 @pytest.mark.parametrize("key", list(PAYLOAD["cmps"]))
 def test_every_component_is_complete(key):
     component = PAYLOAD["cmps"][key]
-    assert component["p"] in {"binary_sensor", "sensor", "event"}
+    assert component["p"] in {"binary_sensor", "sensor", "event", "number", "switch", "select", "button"}
     assert component["uniq_id"].startswith("pipistrelle_attic-2_")
     assert re.fullmatch(rf"{component['p']}\.[a-z0-9_]+", component["def_ent_id"])
+    if "cmd_t" in component:
+        root, name = component["cmd_t"].split("/set/")
+        assert root == "pipistrelle/attic-2"
+        assert name in COMMANDS
+    if component["p"] == "button":
+        assert parse_command("restart", component["pl_prs"].encode()) is True
+        return
     node, topic = component["stat_t"].rsplit("/", 1)
     assert node == "pipistrelle/attic-2"
     models = TOPICS[topic].models
@@ -63,13 +73,34 @@ def test_an_unknown_state_is_neither_on_nor_off():
 
 def test_diagnostics_are_marked_as_such():
     diagnostic = {key for key, component in PAYLOAD["cmps"].items() if component.get("ent_cat") == "diagnostic"}
-    assert diagnostic == {"problem", "health"}
+    assert diagnostic == {"problem", "health", "lost_frames", "uptime"}
 
 
 def test_two_nodes_and_two_bases_never_share_an_identity():
     ids = set()
     for base in ("pipistrelle", "site/pipistrelle"):
         for node in ("a", "b"):
-            topic, payload = discovery_message(node=node, base=base, prefix="homeassistant", version="1")
+            topic, payload = discovery_message(
+                node=node, base=base, prefix="homeassistant", version="1", no_occupancy_since=False
+            )
             ids |= {topic, payload["cmps"]["motion"]["uniq_id"]}
     assert len(ids) == 8
+
+
+def test_what_home_assistant_sends_is_what_we_take():
+    switch, select = PAYLOAD["cmps"]["emission"], PAYLOAD["cmps"]["mode"]
+    assert [parse_command("emission", switch[key].encode()) for key in ("pl_on", "pl_off")] == [True, False]
+    assert [parse_command("mode", mode.encode()) for mode in select["options"]] == select["options"]
+    for key in ("hold", "sensitivity"):
+        number = PAYLOAD["cmps"][key]
+        name = number["cmd_t"].rsplit("/", 1)[1]
+        for end in ("min", "max"):
+            assert parse_command(name, str(number[end]).encode()) == number[end]
+
+
+def test_nobody_is_promised_a_number_that_never_comes():
+    _, payload = discovery_message(
+        node="a", base="pipistrelle", prefix="homeassistant", version="1", no_occupancy_since=False
+    )
+    assert "no_occupancy_since" in PAYLOAD["cmps"]
+    assert "no_occupancy_since" not in payload["cmps"]

@@ -12,7 +12,7 @@ from appliance.types import PcmBlock
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 
 
-@pytest.mark.parametrize("rate_hz", [192_000, 96_000])
+@pytest.mark.parametrize("rate_hz", [384_000, 192_000, 96_000])
 def test_baseband_is_what_scipy_gives(rate_hz):
     vectors = np.load(GOLDEN / f"dsp_downconvert_{rate_hz // 1000}k.npz")
     converter = DownConverter(rate_hz=rate_hz, mics=2, carriers_hz=vectors["carriers_hz"])

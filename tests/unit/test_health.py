@@ -52,6 +52,21 @@ def received(receiver):
             return messages
 
 
+def test_rest_feeds_the_watchdog_and_is_not_deaf(clock):
+    health = monitor(clock, {})
+    health.audio_processed(1.0)
+    assert health.watchdog_tick()
+    health.rested()
+    assert health.watchdog_tick()
+    clock.now_s += 3600.0
+    assert not health.watchdog_tick(), "a thread that does not answer is not fed"
+    assert health.state(AT, NONE).faults == ()
+    health.audio_processed(1.0)
+    assert health.state(AT, NONE).faults == ()
+    clock.now_s += 6.0
+    assert health.state(AT, NONE).faults == ("no_audio",)
+
+
 def test_systemd_hears_of_life_and_end(clock, systemd):
     receiver, address = systemd
     health = monitor(clock, {"NOTIFY_SOCKET": address})
@@ -149,3 +164,8 @@ def test_a_lost_device_is_a_failure_for_good(clock):
     health.observe(StreamHealth(1.0, (), 0, "fine"))
     assert health.state(AT, NONE).state == "failed"
     assert health.state(AT, NONE).faults == ("device_lost",)
+
+
+def test_a_disk_that_fails_degrades(clock):
+    state = monitor(clock, {}).state(AT, OutputCounts(0, 0, 0, 0, storage_failed=True))
+    assert (state.state, state.faults) == ("degraded", ("storage_failed",))

@@ -1,18 +1,19 @@
-"""The two threads of audio: nothing waits for thought that must not, nothing is lost unseen, and the tone fades."""
+"""The thread of audio: nothing is lost unseen, the tone fades whatever comes, and without a tone it rests."""
 
 import asyncio
 import itertools
+import queue
 import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.audio import DEADLINE_S, RATE_HZ, FakeAudio, block, wait_for
+from support.audio import DEADLINE_S, RATE_HZ, FakeAudio, block
 
 from appliance.emission.player import EmissionPlayer
 from appliance.errors import DeviceLost, SourceError
 from appliance.events import EmissionChanged
-from appliance.loop import _QUEUE_BLOCKS, DRAIN_BLOCKS, AudioLoop
+from appliance.loop import DRAIN_BLOCKS, AudioLoop
 from appliance.pipeline import Step
 from appliance.types import Emission, Tones
 
@@ -34,11 +35,11 @@ class Thinker:
         return Step((), (), ())
 
 
-def run(audio, thinker, *, live=False, player=None, deliver=lambda _step, _t_s: None, begin=lambda _loop: None):
+def run(audio, thinker, *, player=None, deliver=lambda _step, _t_s: None, begin=lambda _loop: None):
     """Run to the end; a loop that does not end fails."""
 
     async def bounded():
-        loop = AudioLoop(audio=audio, pipeline=thinker, player=player, deliver=deliver, live=live)
+        loop = AudioLoop(audio=audio, pipeline=thinker, player=player, deliver=deliver)
         begin(loop)
         async with asyncio.timeout(DEADLINE_S):
             await loop.run()
@@ -55,59 +56,17 @@ def player(outputs=1, fade_s=0.1):
     return EmissionPlayer(rate_hz=RATE_HZ, outputs=outputs, fade_s=fade_s, full_scale_db_spl=90.0)
 
 
-def test_a_live_source_never_waits_and_each_lost_frame_is_counted():
-    # The first block holds thought up; the queue takes its fill, and all behind it is lost, with what the card had
-    # lost itself. The card gives one block more when thought has caught up.
-    excess = 50
-    full = 1 + _QUEUE_BLOCKS
-    thinking, all_read, caught_up = threading.Event(), threading.Event(), threading.Event()
-
-    def source():
-        yield block(0, FRAMES)
-        wait_for(thinking)
-        yield from blocks(_QUEUE_BLOCKS + excess - 1, first=1)
-        yield block((full + excess) * FRAMES - FRAMES + 7, FRAMES, lost_frames_before=7)
-        all_read.set()
-        wait_for(caught_up)
-        yield block((full + excess) * FRAMES + 7, FRAMES)
-        yield block((full + excess + 1) * FRAMES + 7, FRAMES)
-
-    def think(taken):
-        if taken.first_frame == 0:
-            thinking.set()
-            wait_for(all_read)
-        if len(thinker.blocks) == full:
-            caught_up.set()
-
-    thinker = Thinker(think)
-    run(FakeAudio(source()), thinker, live=True)
-    assert [taken.lost_frames_before for taken in thinker.blocks] == [0] * full + [excess * FRAMES + 7, 0]
-    ends = [taken.first_frame + len(taken.samples) for taken in thinker.blocks]
-    assert all(
-        taken.first_frame == end + taken.lost_frames_before
-        for end, taken in zip(ends, thinker.blocks[1:], strict=False)
-    )
-
-
 def test_a_recording_waits_and_loses_nothing():
-    read_ahead, given = threading.Event(), []
+    thinker = Thinker()
+    run(FakeAudio(blocks(200)), thinker)
+    assert [taken.first_frame for taken in thinker.blocks] == [number * FRAMES for number in range(200)]
 
-    def source():
-        for taken in blocks(200):
-            given.append(taken.first_frame)
-            if len(given) > _QUEUE_BLOCKS:
-                read_ahead.set()
-            yield taken
 
-    def think(taken):
-        if taken.first_frame == 0:
-            wait_for(read_ahead)
-
-    thinker = Thinker(think)
-    run(FakeAudio(source()), thinker)
-    assert [taken.first_frame for taken in thinker.blocks] == given
-    assert sum(taken.lost_frames_before for taken in thinker.blocks) == 0
-    assert len(given) == 200
+def test_what_is_played_does_not_wait_for_thought():
+    audio = FakeAudio(blocks(20), outputs=1)
+    written = []
+    run(audio, Thinker(lambda _block: written.append(len(audio.written))), player=player())
+    assert written == list(range(1, 21))
 
 
 def test_the_end_of_a_recording_ends_the_loop_and_closes_it():
@@ -126,7 +85,7 @@ def failing_after(count, error):
 def test_a_fault_of_reading_is_raised_behind_what_was_heard(error):
     audio, thinker = FakeAudio(failing_after(5, error)), Thinker()
     with pytest.raises(type(error), match=str(error)):
-        run(audio, thinker, live=True)
+        run(audio, thinker)
     assert len(thinker.blocks) == 5
     assert audio.closed == 1
 
@@ -134,20 +93,19 @@ def test_a_fault_of_reading_is_raised_behind_what_was_heard(error):
 def test_a_card_lost_in_writing_is_raised():
     audio, thinker = FakeAudio(blocks(1000), outputs=1, write_fails_at=3), Thinker()
     with pytest.raises(DeviceLost, match="playing"):
-        run(audio, thinker, live=True, player=player())
-    assert [taken.first_frame for taken in thinker.blocks] == [number * FRAMES for number in range(4)]
+        run(audio, thinker, player=player())
+    assert [taken.first_frame for taken in thinker.blocks] == [number * FRAMES for number in range(3)]
     assert audio.closed == 1
 
 
-@pytest.mark.parametrize("live", [True, False])
-def test_a_fault_of_thought_fades_out_and_ends_the_loop(live):
+def test_a_fault_of_thought_fades_out_and_ends_the_loop():
     def think(taken):
         if taken.first_frame == 5 * FRAMES:
             raise ZeroDivisionError("a fault of ours")
 
     audio = FakeAudio((block(number * FRAMES, FRAMES) for number in itertools.count()), outputs=1)
     with pytest.raises(ZeroDivisionError, match="ours"):
-        run(audio, Thinker(think), live=live, player=player())
+        run(audio, Thinker(think), player=player())
     assert audio.closed == 1
     assert not np.concatenate(audio.written[1 - DRAIN_BLOCKS :]).any()
 
@@ -197,26 +155,87 @@ def test_stop_without_a_tweeter_ends_with_the_next_block():
     assert len(thinker.blocks) == 4
 
 
-def test_the_tone_follows_the_wanted_emission():
-    off_at, on_at = 40, 80
-    # What is wanted is known once a block was thought about, so that the card waits for that here.
-    thought = threading.Semaphore(0)
+def switch(*, on):
+    def request(pipeline, _t_s):
+        pipeline.emission = replace(TONES, on=on)
+        return [EmissionChanged(0.0, pipeline.emission, "asked")]
 
-    def source():
-        yield block(0)
-        for taken in blocks(119, first=1):
-            assert thought.acquire(timeout=DEADLINE_S)
-            yield taken
+    return request
+
+
+def test_without_a_wanted_tone_the_source_fades_out_and_rests_until_asked():
+    off_at = 40
+    loops, rests = [], []
 
     def think(taken):
-        thinker.emission = replace(TONES, on=not off_at <= taken.first_frame // FRAMES < on_at)
+        if taken.first_frame == off_at * FRAMES:
+            thinker.emission = replace(TONES, on=False)
 
-    audio, thinker = FakeAudio(source(), outputs=1), Thinker(think)
-    run(audio, thinker, player=player(), deliver=lambda _step, _t_s: thought.release())
+    def deliver(step, t_s):
+        if loops[0].resting:
+            rests.append((len(thinker.blocks), len(step.events), t_s))
+            if len(rests) == 1:
+                loops[0].request(lambda _pipeline, _t_s: [])
+            elif len(rests) == 2:
+                loops[0].request(switch(on=True))
+
+    audio, thinker = FakeAudio(blocks(120), outputs=1), Thinker(think)
+    run(audio, thinker, player=player(), deliver=deliver, begin=loops.append)
+    assert audio.suspended == 1
+    heard = rests[0][0]
+    # One block until the wish is known, ten of the fade, the last of which counts as silent.
+    assert heard == off_at + 1 + 10 + DRAIN_BLOCKS - 1
+    assert rests == [(heard, 0, heard / 100), (heard, 0, heard / 100), (heard, 1, heard / 100)]
     level = [np.abs(written).max() > 0 for written in audio.written]
-    assert not any(level[off_at + 12 : on_at])
-    assert all(level[:off_at])
-    assert all(level[on_at + 3 :])
+    assert all(level[: off_at + 10])
+    assert not any(level[heard - DRAIN_BLOCKS + 1 : heard])
+    assert all(level[heard + 2 :])
+    assert len(thinker.blocks) == 120, "what comes after the rest follows what came before"
+
+
+def test_a_tone_that_was_never_wanted_begins_with_rest():
+    thinker, loops, rests = Thinker(), [], []
+    thinker.emission = replace(TONES, on=False)
+
+    def deliver(_step, t_s):
+        rests.append(t_s)
+        loops[0].stop()
+
+    audio = FakeAudio(blocks(10), outputs=1)
+    run(audio, thinker, player=player(), deliver=deliver, begin=loops.append)
+    assert (rests, thinker.blocks, audio.written) == ([0.0], [], [])
+    assert (audio.suspended, audio.closed) == (1, 1)
+
+
+def test_a_source_that_plays_nothing_never_rests():
+    thinker = Thinker()
+    thinker.emission = replace(TONES, on=False)
+    audio = FakeAudio(blocks(10))
+    run(audio, thinker)
+    assert (len(thinker.blocks), audio.suspended) == (10, 0)
+
+
+def test_requests_from_other_threads_wake_a_resting_source():
+    thinker, loops, answers = Thinker(), [], queue.Queue()
+    thinker.emission = replace(TONES, on=False)
+    asked = 50
+
+    def ask():
+        for number in range(asked):
+            loops[0].request(lambda _pipeline, _t_s, number=number: answers.put(number) or [])
+            assert answers.get(timeout=DEADLINE_S) == number
+        loops[0].stop()
+
+    asking = threading.Thread(target=ask)
+
+    def begin(loop):
+        loops.append(loop)
+        asking.start()
+
+    run(FakeAudio(blocks(10), outputs=1), thinker, player=player(), begin=begin)
+    asking.join(DEADLINE_S)
+    assert not asking.is_alive()
+    assert answers.empty()
 
 
 def test_requests_run_in_order_between_blocks_and_their_events_come_first():

@@ -3,7 +3,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.outputs.outbox import MAX_EVENTS, Outbox, Outgoing
+from appliance.outputs.outbox import MAX_EVENT_BYTES, MAX_EVENTS, Outbox, Outgoing
 
 
 def event(number, expires_s=3600.0, qos=1):
@@ -80,6 +80,20 @@ def test_a_day_without_a_broker_stays_small():
     size_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size_bytes < 1 << 20
+
+
+def test_large_messages_leave_room_for_fewer():
+    outbox = Outbox()
+    large = Outgoing("home/picture", b"x" * 65_530, retain=False, qos=1, expires_s=3600.0)
+    for _ in range(100):
+        outbox.put_event(large)
+    assert outbox.events_waiting == MAX_EVENT_BYTES // large.size_bytes
+    assert outbox.events_dropped == 100 - outbox.events_waiting
+    while outbox.take(0.0):
+        pass
+    outbox.put_event(event(1))
+    outbox.give_back([large])
+    assert outbox.events_waiting == 2
 
 
 @given(st.lists(st.one_of(st.sampled_from(["take", "announce", "back"]), st.integers(0, 3)), max_size=MAX_EVENTS))

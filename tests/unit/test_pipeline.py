@@ -8,7 +8,7 @@ from support.lockstep import TONES, events_of, listen, make_pipeline
 
 from appliance.events import EmissionChanged, MotionStarted, MotionStopped, PresenceChanged, StreamHealth
 from appliance.simulation.scenes import empty, walk
-from appliance.types import Chirps, Emission, PcmBlock, Presence
+from appliance.types import Chirps, Emission, PcmBlock, Presence, Tones
 
 RATE_HZ = 192_000
 BLOCK_FRAMES = 1920
@@ -313,3 +313,23 @@ def test_chirps_without_tones_are_refused():
     chirps = Chirps(34_000.0, 43_000.0, pulse_s=0.005, fade_s=0.002, pulses_hz=20.0, level_db_spl=70.0)
     with pytest.raises(ValueError, match="wanted tones, got none"):
         make_pipeline(emission=Emission(chirps=chirps))
+
+
+def test_chirps_beside_the_tone_bring_echoes_by_range_and_rest_with_it():
+    chirps = Chirps(34_000.0, 43_000.0, pulse_s=0.005, fade_s=0.002, pulses_hz=20.0, level_db_spl=70.0)
+    pipeline = make_pipeline(emission=Emission(tones=Tones((45_000.0,), level_db_spl=74.0), chirps=chirps))
+
+    def rest(pipeline, t_s):
+        return pipeline.switch_emission(on=not 3.0 <= t_s < 4.0, t_s=t_s, cause="command")
+
+    heard = list(listen(empty(duration_s=6.0), pipeline, before=rest))
+    frames = [frame for _, step in heard for frame in step.ranges]
+    starts_s = np.array([frame.t_s for frame in frames])
+    # 16 pulses find the round trip, at the start and behind the rest; fades take a tenth of a second
+    assert len(frames) == pytest.approx((3.0 + 2.0 - 2 * 16 / 20.0) * 20, abs=8)
+    assert np.ptp(starts_s % 0.05) < 1e-5
+    assert not ((starts_s > 3.2) & (starts_s < 4.8)).any()
+    power = np.mean([(np.abs(frame.echoes) ** 2).mean(axis=0) for frame in frames], axis=0)
+    assert power[frames[0].range_m < 0.1].max() == power.max()
+    edges = (MotionStarted, PresenceChanged)
+    assert Presence.OCCUPIED not in states([event for _, step in heard for event in of(step.events, edges)])

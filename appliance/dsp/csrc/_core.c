@@ -4,13 +4,16 @@
 #include "chirp.h"
 #include "multipath.h"
 #include "phasor_sum.h"
+#include "range_gate.h"
 #include "tone.h"
 
 static int module_exec(PyObject *module)
 {
-    PyType_Spec *const types[] = {&pp_downconverter_type, &pp_tone_type,       &pp_chirp_type,         &pp_multipath_type,
-                                  &pp_phasor_sum_type,    &pp_echo_paths_type, &pp_carrier_watch_type, &pp_clutter_type,
-                                  &pp_doppler_type,       &pp_cfar_type};
+    PyType_Spec *const types[] = {
+        &pp_downconverter_type, &pp_tone_type,    &pp_chirp_type,      &pp_multipath_type,
+        &pp_carrier_watch_type, &pp_clutter_type, &pp_doppler_type,    &pp_cfar_type,
+        &pp_range_gate_type,    &pp_phasor_sum_type, &pp_echo_paths_type,
+    };
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         PyObject *const type = PyType_FromModuleAndSpec(module, types[t], NULL);
         if (type == NULL || PyModule_AddType(module, (PyTypeObject *)type) != 0) {
@@ -20,6 +23,7 @@ static int module_exec(PyObject *module)
         Py_DECREF(type);
     }
     if (PyModule_AddIntConstant(module, "MIN_DELAY_FRAMES", PP_MIN_DELAY_FRAMES) != 0 ||
+        PyModule_AddIntConstant(module, "BAND_HZ", PP_BAND_HZ) != 0 ||
         PyModule_AddIntConstant(module, "TONE_BLOCK_FRAMES", PP_TONE_BLOCK_FRAMES) != 0 ||
         PyModule_AddIntConstant(module, "PHASOR_MARGIN", PP_PHASOR_MARGIN) != 0) {
         return -1;
@@ -32,6 +36,7 @@ static int module_exec(PyObject *module)
         {"HIGHEST_CHIRP_HZ", PP_HIGHEST_CHIRP_HZ},     {"MIN_SWEEP_HZ", PP_MIN_SWEEP_HZ},
         {"MIN_PULSE_S", PP_MIN_PULSE_S},               {"MAX_PULSE_S", PP_MAX_PULSE_S},
         {"MIN_PULSE_FADE_S", PP_MIN_PULSE_FADE_S},     {"MAX_PULSE_FADE_S", PP_MAX_PULSE_FADE_S},
+        {"BAND_STOP_HZ", PP_BAND_STOP_HZ},
     };
     for (size_t f = 0; f < sizeof floats / sizeof floats[0]; f++) {
         PyObject *const value = PyFloat_FromDouble(floats[f].value);

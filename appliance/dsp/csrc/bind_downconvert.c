@@ -4,17 +4,18 @@
 #include "downconvert.h"
 
 static const char downconverter_doc[] =
-    "DownConverter(*, rate_hz, mics, carriers_hz)\n--\n\n"
+    "DownConverter(rate_hz, mics, carriers_hz, *, instruction_set='auto')\n--\n\n"
     "Interleaved int32 PCM to complex baseband at 2400 Hz around one to four carriers.\n\n"
     "A real sine of amplitude A (full scale 1.0) at a carrier gives |iq| = A. Within +-900 Hz of the carrier\n"
     "the gain is flat to 0.1 dB; from +-1100 Hz on everything is at least 80 dB down. The output does not\n"
     "depend on how the input is cut into blocks.\n\n"
     "Args:\n"
-    "    rate_hz: 192000 or 96000.\n"
+    "    rate_hz: 384000, 192000 or 96000.\n"
     "    mics: 1 to 8.\n"
-    "    carriers_hz: 1 to 4 floats from 30000 to 90000 (to 45000 at 96 kHz).\n\n"
+    "    carriers_hz: 1 to 4 floats from 30000 to 15/32 of the rate.\n"
+    "    instruction_set: 'generic', 'avx2', 'neon', or 'auto' for the fastest that this processor has.\n\n"
     "Raises:\n"
-    "    ValueError: an argument is out of range.\n"
+    "    ValueError: an argument is out of range, or this processor lacks the instruction set.\n"
     "    RuntimeError: a method was called while another thread is in one.";
 
 static const char downconverter_process_into_doc[] =
@@ -41,10 +42,11 @@ static void downconverter_destroy(void *core)
 
 static PyObject *downconverter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"rate_hz", "mics", "carriers_hz", NULL};
+    static char *names[] = {"rate_hz", "mics", "carriers_hz", "instruction_set", NULL};
     pp_downconverter_spec spec = {0};
     PyObject *carriers = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$iiO:DownConverter", names, &spec.rate_hz, &spec.mics, &carriers)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iiO|$s:DownConverter", names, &spec.rate_hz, &spec.mics, &carriers,
+                                     &spec.instruction_set)) {
         return NULL;
     }
     const Py_ssize_t count = pp_take_carriers(carriers, spec.carriers_hz);
@@ -150,6 +152,12 @@ static PyObject *downconverter_group_delay_frames(PyObject *self, void *closure)
     return PyFloat_FromDouble(pp_downconverter_group_delay_frames(pp_core(self)));
 }
 
+static PyObject *downconverter_instruction_set(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyUnicode_FromString(pp_downconverter_instruction_set(pp_core(self)));
+}
+
 static PyMethodDef downconverter_methods[] = {
     {"process_into", (PyCFunction)(void (*)(void))downconverter_process_into, METH_VARARGS | METH_KEYWORDS,
      downconverter_process_into_doc},
@@ -161,6 +169,7 @@ static PyMethodDef downconverter_methods[] = {
 
 static PyGetSetDef downconverter_properties[] = {
     {"output_rate_hz", downconverter_output_rate_hz, NULL, "Rate of the baseband.", NULL},
+    {"instruction_set", downconverter_instruction_set, NULL, "The instruction set in use.", NULL},
     {"group_delay_frames", downconverter_group_delay_frames, NULL,
      "PCM frames by which a sample's content lies before the newest frame that went into it.", NULL},
     {0},

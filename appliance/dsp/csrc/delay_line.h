@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "quad.h"
+/* Alignment of the widest vector, in bytes, and room behind the end for one that is not full. */
+#define PP_ALIGNMENT 32
+#define PP_SLACK_FLOATS 8
 
-/* `width` quads an entry (1 real, 2 complex: real parts, then imaginary). `oldest` is the first entry that the
- * filter still needs, `end` is behind the newest; both count entries. */
+/* `width` floats an entry. `oldest` is the first entry that the filter still needs, `end` is behind the newest; both
+ * count entries. */
 typedef struct {
-    pp_quad *entries;
+    float *floats;
     size_t width;
     size_t capacity;
     size_t history;
@@ -20,10 +22,16 @@ typedef struct {
     size_t end;
 } pp_delay_line;
 
+static inline size_t pp_delay_line_bytes(const pp_delay_line *line)
+{
+    const size_t bytes = (line->capacity * line->width + PP_SLACK_FLOATS) * sizeof(float);
+    return (bytes + PP_ALIGNMENT - 1) / PP_ALIGNMENT * PP_ALIGNMENT;
+}
+
 /* Silence in all the filter's memory. */
 static inline void pp_delay_line_reset(pp_delay_line *line)
 {
-    memset(line->entries, 0, line->history * line->width * sizeof(pp_quad));
+    memset(line->floats, 0, pp_delay_line_bytes(line));
     line->oldest = 0;
     line->end = line->history;
 }
@@ -32,8 +40,8 @@ static inline void pp_delay_line_reset(pp_delay_line *line)
 static inline bool pp_delay_line_create(pp_delay_line *line, size_t width, size_t history, size_t append)
 {
     *line = (pp_delay_line){.width = width, .capacity = history + append, .history = history};
-    line->entries = aligned_alloc(sizeof(pp_quad), line->capacity * width * sizeof(pp_quad));
-    if (line->entries == NULL) {
+    line->floats = aligned_alloc(PP_ALIGNMENT, pp_delay_line_bytes(line));
+    if (line->floats == NULL) {
         return false;
     }
     pp_delay_line_reset(line);
@@ -42,27 +50,27 @@ static inline bool pp_delay_line_create(pp_delay_line *line, size_t width, size_
 
 static inline void pp_delay_line_destroy(pp_delay_line *line)
 {
-    free(line->entries);
+    free(line->floats);
 }
 
 /* Where the next `count` entries are to be written; they count as present from now on. */
-static inline pp_quad *pp_delay_line_append(pp_delay_line *line, size_t count)
+static inline float *pp_delay_line_append(pp_delay_line *line, size_t count)
 {
     if (line->end + count > line->capacity) {
         const size_t kept = line->end - line->oldest;
-        memmove(line->entries, line->entries + line->oldest * line->width, kept * line->width * sizeof(pp_quad));
+        memmove(line->floats, line->floats + line->oldest * line->width, kept * line->width * sizeof(float));
         line->oldest = 0;
         line->end = kept;
     }
-    pp_quad *const place = line->entries + line->end * line->width;
+    float *const place = line->floats + line->end * line->width;
     line->end += count;
     return place;
 }
 
 /* The oldest entry still needed. */
-static inline const pp_quad *pp_delay_line_oldest(const pp_delay_line *line)
+static inline const float *pp_delay_line_oldest(const pp_delay_line *line)
 {
-    return line->entries + line->oldest * line->width;
+    return line->floats + line->oldest * line->width;
 }
 
 #endif

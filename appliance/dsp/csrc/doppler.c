@@ -17,8 +17,13 @@
 /* -400 dB: samples below this are 0, before arithmetic on what is left of them becomes slow. */
 #define NOTHING 1e-20F
 
-/* Lines below this are no more than PP_SMALLEST_POWER / 10^4, and their squares still ordinary numbers. */
-#define SMALLEST_LINE 1e-12F
+/* Of floats: PP_SMALLEST_POWER, 1 / sqrt 2, infinity, and what makes any number none. */
+#define SMALLEST_POWER_BITS 0x1E3CE508
+#define HALF_ROOT_BITS 0x3F3504F3
+#define INFINITY_BITS 0x7F800000
+#define NAN_BITS 0x7FC00000
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef int32_t int_quad __attribute__((vector_size(16)));
 typedef float row_quad __attribute__((vector_size(16), aligned(4), may_alias));
@@ -31,6 +36,8 @@ struct pp_doppler {
     float *window;  /* [window_samples] */
     pp_quad *lines; /* [window_samples][2]: one transform's work */
     pp_fft *fft;
+    void (*weigh)(const pp_quad *samples, const float *window, size_t points, pp_quad *lines);
+    void (*measure)(pp_quad *lines, size_t points);
     pp_delay_line samples[QUADS_MAX];
 };
 
@@ -65,6 +72,8 @@ static void fill_window(float *window, size_t samples)
     }
 }
 
+static void choose_loops(pp_doppler *doppler);
+
 pp_doppler *pp_doppler_create(const pp_doppler_spec *spec, char *reason)
 {
     if (!spec_is_valid(spec, reason)) {
@@ -87,7 +96,7 @@ pp_doppler *pp_doppler_create(const pp_doppler_spec *spec, char *reason)
     };
     bool ok = doppler->window != NULL && doppler->lines != NULL && doppler->fft != NULL;
     for (size_t q = 0; q < doppler->quads; q++) {
-        ok &= pp_delay_line_create(&doppler->samples[q], 2, 0, LINE_WINDOWS * window_samples);
+        ok &= pp_delay_line_create(&doppler->samples[q], PP_COMPLEX_FLOATS, 0, LINE_WINDOWS * window_samples);
     }
     if (!ok) {
         pp_doppler_destroy(doppler);
@@ -95,6 +104,7 @@ pp_doppler *pp_doppler_create(const pp_doppler_spec *spec, char *reason)
         return NULL;
     }
     fill_window(doppler->window, window_samples);
+    choose_loops(doppler);
     return doppler;
 }
 
@@ -162,49 +172,72 @@ static void gather(const float *iq, size_t stride, size_t lanes, size_t count, p
     }
 }
 
-/* 10 log10 of positive ordinary numbers, to 1e-5 dB: the exponent, and a series in (m - 1) / (m + 1) for the mantissa m
- * between 0.71 and 1.41 (Abramowitz and Stegun, 4.1.27). What is no number stays none. */
-static pp_quad in_db(pp_quad power)
+/* A window of samples -> the transform's input. */
+ALWAYS_INLINE void weigh(const pp_quad *samples, const float *window, size_t points, pp_quad *lines)
 {
-    const int_quad bits = (int_quad)power;
-    const int_quad shifted = bits - 0x3F3504F3; /* the bits of 1 / sqrt 2 */
-    const int_quad exponent = shifted >> 23;
-    const pp_quad m = (pp_quad)(bits - exponent * (1 << 23));
-    const pp_quad s = (m - 1.0F) / (m + 1.0F);
-    const pp_quad s2 = s * s;
-    const pp_quad series = s * (2.0F + s2 * (2.0F / 3 + s2 * (2.0F / 5 + s2 * (2.0F / 7 + s2 * (2.0F / 9)))));
-    const pp_quad db = __builtin_convertvector(exponent, pp_quad) * 3.01029996F + series * 4.34294482F;
-    const int_quad number = (power <= 3.4e38F);
-    return (pp_quad)(((int_quad)db & number) | (~number & 0x7FC00000));
+    for (size_t n = 0; n < points; n++) {
+        lines[2 * n] = samples[2 * n] * window[n];
+        lines[2 * n + 1] = samples[2 * n + 1] * window[n];
+    }
 }
 
-/* Power of one line of four rows in dB. */
-static pp_quad line_dbfs(const pp_quad *line)
+ALWAYS_INLINE int32_t bits_of(float value)
 {
-    const pp_quad power = line[0] * line[0] + line[1] * line[1];
-    const int_quad small = power < PP_SMALLEST_POWER;
-    const pp_quad smallest = {PP_SMALLEST_POWER, PP_SMALLEST_POWER, PP_SMALLEST_POWER, PP_SMALLEST_POWER};
-    return in_db((pp_quad)(((int_quad)smallest & small) | ((int_quad)power & ~small)));
+    int32_t bits = 0;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
 }
 
-/* The lines of one transform into up to four rows of `power_dbfs`, the negative frequencies first. */
-static void scatter(const pp_quad *lines, size_t bins, size_t lanes, float *power_dbfs)
+ALWAYS_INLINE float of_bits(int32_t bits)
+{
+    float value = 0;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* 10 log10 of a power, to 1e-5 dB: the exponent, and a series in (m - 1) / (m + 1) for the mantissa m between 0.71 and
+ * 1.41 (Abramowitz and Stegun, 4.1.27). Too small a power counts as PP_SMALLEST_POWER; what is no number stays none.
+ * Powers are compared as integers, which have the same order, because a comparison of floats may trap, and then the
+ * compiler leaves the loop as it is. */
+ALWAYS_INLINE float in_db(float power)
+{
+    const int32_t given = bits_of(power) & INT32_MAX;
+    const int32_t bits = given < SMALLEST_POWER_BITS ? SMALLEST_POWER_BITS : given;
+    const int32_t exponent = (bits - HALF_ROOT_BITS) >> 23;
+    const float m = of_bits((int32_t)((uint32_t)bits - ((uint32_t)exponent << 23)));
+    const float s = (m - 1.0F) / (m + 1.0F);
+    const float s2 = s * s;
+    const float series = s * (2.0F + s2 * (2.0F / 3 + s2 * (2.0F / 5 + s2 * (2.0F / 7 + s2 * (2.0F / 9)))));
+    const float db = (float)exponent * 3.01029996F + series * 4.34294482F;
+    return of_bits(bits_of(db) | (given >= INFINITY_BITS ? NAN_BITS : 0));
+}
+
+/* The lines [points][2] become their power in dB, [points], in the same place. */
+ALWAYS_INLINE void measure(pp_quad *lines, size_t points)
+{
+    for (size_t n = 0; n < points; n++) {
+        lines[n] = lines[2 * n] * lines[2 * n] + lines[2 * n + 1] * lines[2 * n + 1];
+    }
+    float *const values = (float *)lines;
+    for (size_t i = 0; i < points * PP_MICS_PER_QUAD; i++) {
+        values[i] = in_db(values[i]);
+    }
+}
+
+/* Side by side -> up to four rows of `power_dbfs`, the negative frequencies first. */
+static void scatter(const pp_quad *levels, size_t bins, size_t lanes, float *power_dbfs)
 {
     for (size_t bin = 0; bin < bins; bin += 4) {
-        const pp_quad *const line = lines + 2 * ((bin + bins / 2) & (bins - 1));
-        const pp_quad a = line_dbfs(line);
-        const pp_quad b = line_dbfs(line + 2);
-        const pp_quad c = line_dbfs(line + 4);
-        const pp_quad d = line_dbfs(line + 6);
-        const pp_quad ab_low = __builtin_shuffle(a, b, (int_quad){0, 4, 1, 5});
-        const pp_quad ab_high = __builtin_shuffle(a, b, (int_quad){2, 6, 3, 7});
-        const pp_quad cd_low = __builtin_shuffle(c, d, (int_quad){0, 4, 1, 5});
-        const pp_quad cd_high = __builtin_shuffle(c, d, (int_quad){2, 6, 3, 7});
+        const pp_quad *const at = levels + ((bin + bins / 2) & (bins - 1));
+        const pp_quad ab_low = __builtin_shufflevector(at[0], at[1], 0, 4, 1, 5);
+        const pp_quad ab_high = __builtin_shufflevector(at[0], at[1], 2, 6, 3, 7);
+        const pp_quad cd_low = __builtin_shufflevector(at[2], at[3], 0, 4, 1, 5);
+        const pp_quad cd_high = __builtin_shufflevector(at[2], at[3], 2, 6, 3, 7);
         const pp_quad row[PP_MICS_PER_QUAD] = {
-            __builtin_shuffle(ab_low, cd_low, (int_quad){0, 1, 4, 5}),
-            __builtin_shuffle(ab_low, cd_low, (int_quad){2, 3, 6, 7}),
-            __builtin_shuffle(ab_high, cd_high, (int_quad){0, 1, 4, 5}),
-            __builtin_shuffle(ab_high, cd_high, (int_quad){2, 3, 6, 7}),
+            __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5),
+            __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+            __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
+            __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7),
         };
         for (size_t lane = 0; lane < lanes; lane++) {
             *(row_quad *)(power_dbfs + lane * bins + bin) = row[lane];
@@ -212,17 +245,53 @@ static void scatter(const pp_quad *lines, size_t bins, size_t lanes, float *powe
     }
 }
 
+/* The same for each instruction set: the compiler does the rest. */
+static void weigh_generic(const pp_quad *samples, const float *window, size_t points, pp_quad *lines)
+{
+    weigh(samples, window, points, lines);
+}
+
+static void measure_generic(pp_quad *lines, size_t points)
+{
+    measure(lines, points);
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx2,fma"))) static void weigh_avx2(const pp_quad *samples, const float *window, size_t points,
+                                                           pp_quad *lines)
+{
+    weigh(samples, window, points, lines);
+}
+
+__attribute__((target("avx2,fma"))) static void measure_avx2(pp_quad *lines, size_t points)
+{
+    measure(lines, points);
+}
+
+#endif
+
+static void choose_loops(pp_doppler *doppler)
+{
+    doppler->weigh = weigh_generic;
+    doppler->measure = measure_generic;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        doppler->weigh = weigh_avx2;
+        doppler->measure = measure_avx2;
+    }
+#endif
+}
+
 /* The window that is full, of all rows. */
 static void transform(pp_doppler *doppler, float *power_dbfs)
 {
     const size_t bins = doppler->window_samples;
     for (size_t q = 0; q < doppler->quads; q++) {
-        const pp_quad *const samples = pp_delay_line_oldest(&doppler->samples[q]);
-        for (size_t n = 0; n < bins; n++) {
-            doppler->lines[2 * n] = samples[2 * n] * doppler->window[n];
-            doppler->lines[2 * n + 1] = samples[2 * n + 1] * doppler->window[n];
-        }
+        const pp_quad *const samples = (const pp_quad *)pp_delay_line_oldest(&doppler->samples[q]);
+        doppler->weigh(samples, doppler->window, bins, doppler->lines);
         pp_fft_execute(doppler->fft, doppler->lines);
+        doppler->measure(doppler->lines, bins);
         const size_t row = q * PP_MICS_PER_QUAD;
         const size_t lanes = doppler->rows - row < PP_MICS_PER_QUAD ? doppler->rows - row : PP_MICS_PER_QUAD;
         scatter(doppler->lines, bins, lanes, power_dbfs + row * bins);
@@ -239,7 +308,7 @@ size_t pp_doppler_execute(pp_doppler *doppler, const float *iq, size_t samples, 
             const size_t row = q * PP_MICS_PER_QUAD;
             const size_t lanes = doppler->rows - row < PP_MICS_PER_QUAD ? doppler->rows - row : PP_MICS_PER_QUAD;
             gather(iq + (row * samples + done) * 2, samples * 2, lanes, taken,
-                   pp_delay_line_append(&doppler->samples[q], taken));
+                   (pp_quad *)pp_delay_line_append(&doppler->samples[q], taken));
         }
         done += taken;
         if (taken == wanted) {

@@ -3,57 +3,63 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "delay_line.h"
 #include "phase.h"
 #include "stages.h"
 #include "taps.h"
 
-/* A group is what one baseband sample consumes: 10 outputs of stage 1, 2 of stage 2, 1 of stage 3. All work is done in
- * whole groups counted from the last reset, which is why no cut of the input can show in the output. */
-#define STAGE_1_OUTPUTS 10
-#define STAGE_2_OUTPUTS 2
-#define STAGE_2_DECIMATION 5
-#define STAGE_3_DECIMATION 2
-
-/* Groups in one go: few enough for the first-level cache of a small processor, enough to spread the overhead. */
-#define CHUNK_GROUPS 8
+/* All work is done in whole groups counted from the last reset, in chunks that begin and end where a chunk counted from
+ * there would: that is why no cut of the input can show in the output. */
+#define GROUP_FRAMES_MAX (PP_STAGE_1_OUTPUTS * PP_MAX_DECIMATION)
 
 /* The last delay line is long and gets little; it slides only once in so many chunks. */
 #define STAGE_3_CHUNKS 16
 
-#define QUADS_MAX (PP_MAX_MICS / PP_MICS_PER_QUAD)
-#define STAGE_1_HALF_MAX PP_MIX_HALF_MAX
-#define STAGE_2_HALF ((PP_STAGE_2_TAPS + 1) / 2)
-#define STAGE_3_HALF ((PP_STAGE_3_TAPS + 1) / 2)
+/* What depends on the rate of the PCM. */
+typedef struct {
+    int rate_hz;
+    size_t decimation;    /* of stage 1 */
+    size_t taps;          /* of stage 1 */
+    const float *stage_1; /* [(taps + 1) / 2] */
+    const float *stage_3; /* [PP_STAGE_3_TAPS / 2] */
+    double highest_hz;    /* of a carrier */
+} rate_plan;
+
+static const rate_plan plans[] = {
+    {384000, 16, PP_STAGE_1_TAPS_384K, pp_stage_1_384k, pp_stage_3_384k, 180000.0},
+    {192000, 8, PP_STAGE_1_TAPS_192K, pp_stage_1_192k, pp_stage_3_192k, 90000.0},
+    {96000, 4, PP_STAGE_1_TAPS_96K, pp_stage_1_96k, pp_stage_3_96k, 45000.0},
+};
 
 typedef struct {
-    pp_mix_taps mix;
-    uint64_t step;                   /* phase advance per frame */
-    float turn_re[STAGE_1_OUTPUTS];  /* e^{-jw t} of each output of a group, t from the group's first output */
-    float turn_im[STAGE_1_OUTPUTS];
-    pp_delay_line stage_2[QUADS_MAX];
-    pp_delay_line stage_3[QUADS_MAX];
+    pp_mixer mixer;
+    uint64_t step; /* phase advance per frame */
+    pp_delay_line mixed_re;
+    pp_delay_line mixed_im;
+    pp_delay_line halved; /* complex */
 } carrier_state;
 
 struct pp_downconverter {
-    pp_quad stage_2_taps[STAGE_2_HALF];
-    pp_quad stage_3_taps[STAGE_3_HALF];
-    const pp_stages *stages;
-    size_t mics;
-    size_t quads;
-    size_t carriers;
-    size_t stage_1_taps;
-    size_t stage_1_decimation;
-    size_t pending;       /* frames behind the last whole group, 0 .. group - 1 */
-    uint64_t group_frame; /* stream frame number of the first frame of the next group */
-    pp_delay_line input[QUADS_MAX];
+    _Alignas(PP_ALIGNMENT) float rows[PP_MAX_DECIMATION][PP_PHASE_FLOATS];
+    _Alignas(PP_ALIGNMENT) float stage_2_taps[PP_STAGE_2_WINDOW * PP_MAX_MICS];
+    _Alignas(PP_ALIGNMENT) float stage_3_taps[PP_STAGE_3_TAPS * PP_VECTOR];
     carrier_state carrier[PP_MAX_CARRIERS];
+    const pp_stages *stages;
+    const rate_plan *plan;
+    size_t mics;
+    size_t lanes;
+    size_t carriers;
+    size_t pending;       /* frames behind the last whole group, 0 .. group - 1 */
+    size_t chunk_group;   /* groups of the present chunk that are done, 0 .. PP_CHUNK_GROUPS - 1 */
+    uint64_t chunk_frame; /* stream frame number of the chunk's first frame */
+    int32_t pending_pcm[GROUP_FRAMES_MAX * PP_MAX_MICS];
 };
 
 static size_t group_frames(const pp_downconverter *converter)
 {
-    return converter->stage_1_decimation * STAGE_1_OUTPUTS;
+    return converter->plan->decimation * PP_STAGE_1_OUTPUTS;
 }
 
 static size_t smaller(size_t a, size_t b)
@@ -61,16 +67,26 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static pp_quad repeat(double value)
+static const rate_plan *plan_for(int rate_hz)
 {
-    const float v = (float)value;
-    return (pp_quad){v, v, v, v};
+    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
+        if (plans[i].rate_hz == rate_hz) {
+            return &plans[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *instruction_set(const pp_downconverter_spec *spec)
+{
+    return spec->instruction_set == NULL ? "auto" : spec->instruction_set;
 }
 
 static bool spec_is_valid(const pp_downconverter_spec *spec, char *reason)
 {
-    if (spec->rate_hz != 192000 && spec->rate_hz != 96000) {
-        snprintf(reason, PP_REASON_BYTES, "rate_hz: wanted 192000 or 96000, got %d", spec->rate_hz);
+    const rate_plan *const plan = plan_for(spec->rate_hz);
+    if (plan == NULL) {
+        snprintf(reason, PP_REASON_BYTES, "rate_hz: wanted 384000, 192000 or 96000, got %d", spec->rate_hz);
         return false;
     }
     if (spec->mics < 1 || spec->mics > PP_MAX_MICS) {
@@ -82,50 +98,73 @@ static bool spec_is_valid(const pp_downconverter_spec *spec, char *reason)
                  spec->carriers);
         return false;
     }
-    const double highest_hz = spec->rate_hz == 192000 ? 90000.0 : 45000.0;
     for (int c = 0; c < spec->carriers; c++) {
         const double carrier_hz = spec->carriers_hz[c];
-        if (!(carrier_hz >= PP_MIN_RECEIVED_HZ && carrier_hz <= highest_hz)) {
+        if (!(carrier_hz >= PP_MIN_RECEIVED_HZ && carrier_hz <= plan->highest_hz)) {
             snprintf(reason, PP_REASON_BYTES, "carriers_hz: wanted %.0f to %.0f at rate %d, got %g", PP_MIN_RECEIVED_HZ,
-                     highest_hz, spec->rate_hz, carrier_hz);
+                     plan->highest_hz, spec->rate_hz, carrier_hz);
             return false;
         }
+    }
+    if (pp_stages_here(instruction_set(spec)) == NULL) {
+        snprintf(reason, PP_REASON_BYTES, "instruction_set: wanted auto or one that this processor has, got %.40s",
+                 instruction_set(spec));
+        return false;
     }
     return true;
 }
 
-/* Modulate the first stage onto a carrier. The PCM's scale and the factor 2 of a real signal go into its taps. */
-static void tune(carrier_state *carrier, double carrier_hz, const pp_downconverter_spec *spec, size_t decimation)
+static void repeat(float *out, double value, size_t times)
 {
-    const float *const half = spec->rate_hz == 192000 ? pp_stage_1_192k : pp_stage_1_96k;
-    const int middle = (spec->rate_hz == 192000 ? PP_STAGE_1_TAPS_192K : PP_STAGE_1_TAPS_96K) / 2;
-    carrier->step = pp_phase_step(carrier_hz, spec->rate_hz);
-    for (int k = 0; k <= middle; k++) {
-        const pp_phasor turn = pp_phasor_at(carrier->step * (uint64_t)(middle - k));
-        const double tap = half[k] * 2.0 / PP_FULL_SCALE;
-        carrier->mix.of_sum[k] = repeat(tap * turn.cosine);
-        carrier->mix.of_difference[k] = repeat(-tap * turn.sine);
+    for (size_t i = 0; i < times; i++) {
+        out[i] = (float)value;
     }
-    for (size_t n = 0; n < STAGE_1_OUTPUTS; n++) {
-        const pp_phasor turn = pp_phasor_at(carrier->step * n * decimation);
-        carrier->turn_re[n] = (float)turn.cosine;
-        carrier->turn_im[n] = (float)-turn.sine;
+}
+
+/* Modulate the first stage onto a carrier. The PCM's scale and the factor 2 of a real signal go into its taps. */
+static void tune(carrier_state *carrier, double carrier_hz, const rate_plan *plan, size_t lanes)
+{
+    const size_t middle = plan->taps / 2;
+    carrier->step = pp_phase_step(carrier_hz, plan->rate_hz);
+    for (size_t k = 0; k <= middle; k++) {
+        const pp_phasor turn = pp_phasor_at(carrier->step * (middle - k));
+        const double tap = plan->stage_1[k] * 2.0 / PP_FULL_SCALE;
+        repeat(carrier->mixer.of_sum[k], tap * turn.cosine, PP_VECTOR);
+        repeat(carrier->mixer.of_difference[k], tap * turn.sine, PP_VECTOR);
+    }
+    for (size_t n = 0; n < PP_CHUNK_OUTPUTS; n++) {
+        const pp_phasor turn = pp_phasor_at(carrier->step * n * plan->decimation);
+        repeat(carrier->mixer.turn[0] + n * lanes, turn.cosine, lanes);
+        repeat(carrier->mixer.turn[1] + n * lanes, -turn.sine, lanes);
+    }
+}
+
+static void repeat_taps(pp_downconverter *converter)
+{
+    const size_t lanes = converter->lanes;
+    const size_t zeros = PP_STAGE_2_WINDOW - PP_STAGE_2_TAPS;
+    for (size_t k = 0; k < PP_STAGE_2_TAPS; k++) {
+        const float tap = pp_stage_2[smaller(k, PP_STAGE_2_TAPS - 1 - k)];
+        repeat(converter->stage_2_taps + (zeros + k) * lanes, tap, lanes);
+    }
+    const size_t times = pp_stage_3_repeat(lanes);
+    for (size_t k = 0; k < PP_STAGE_3_TAPS; k++) {
+        const float tap = converter->plan->stage_3[smaller(k, PP_STAGE_3_TAPS - 1 - k)];
+        repeat(converter->stage_3_taps + k * times, tap, times);
     }
 }
 
 static bool create_lines(pp_downconverter *converter)
 {
-    const size_t stage_1_history = converter->stage_1_taps - converter->stage_1_decimation;
+    const size_t lanes = converter->lanes;
     bool ok = true;
-    for (size_t q = 0; q < converter->quads; q++) {
-        ok &= pp_delay_line_create(&converter->input[q], 1, stage_1_history, CHUNK_GROUPS * group_frames(converter));
-        for (size_t c = 0; c < converter->carriers; c++) {
-            carrier_state *const carrier = &converter->carrier[c];
-            ok &= pp_delay_line_create(&carrier->stage_2[q], 2, PP_STAGE_2_TAPS - STAGE_2_DECIMATION,
-                                       CHUNK_GROUPS * STAGE_1_OUTPUTS);
-            ok &= pp_delay_line_create(&carrier->stage_3[q], 2, PP_STAGE_3_TAPS - STAGE_3_DECIMATION,
-                                       STAGE_3_CHUNKS * CHUNK_GROUPS * STAGE_2_OUTPUTS);
-        }
+    for (size_t c = 0; c < converter->carriers; c++) {
+        carrier_state *const carrier = &converter->carrier[c];
+        const size_t stage_2_history = PP_STAGE_2_WINDOW - PP_STAGE_2_DECIMATION;
+        ok &= pp_delay_line_create(&carrier->mixed_re, lanes, stage_2_history, PP_CHUNK_OUTPUTS);
+        ok &= pp_delay_line_create(&carrier->mixed_im, lanes, stage_2_history, PP_CHUNK_OUTPUTS);
+        ok &= pp_delay_line_create(&carrier->halved, 2 * lanes, PP_STAGE_3_TAPS - PP_STAGE_3_DECIMATION,
+                                   STAGE_3_CHUNKS * PP_CHUNK_GROUPS * PP_STAGE_2_OUTPUTS);
     }
     return ok;
 }
@@ -140,23 +179,15 @@ pp_downconverter *pp_downconverter_create(const pp_downconverter_spec *spec, cha
         snprintf(reason, PP_REASON_BYTES, "out of memory");
         return NULL;
     }
-    const bool fast = spec->rate_hz == 192000;
-    *converter = (pp_downconverter){
-        .stages = pp_stages_here(),
-        .mics = (size_t)spec->mics,
-        .quads = ((size_t)spec->mics + PP_MICS_PER_QUAD - 1) / PP_MICS_PER_QUAD,
-        .carriers = (size_t)spec->carriers,
-        .stage_1_taps = fast ? PP_STAGE_1_TAPS_192K : PP_STAGE_1_TAPS_96K,
-        .stage_1_decimation = fast ? 8 : 4,
-    };
-    for (size_t k = 0; k < STAGE_2_HALF; k++) {
-        converter->stage_2_taps[k] = repeat(pp_stage_2[k]);
-    }
-    for (size_t k = 0; k < STAGE_3_HALF; k++) {
-        converter->stage_3_taps[k] = repeat(fast ? pp_stage_3_192k[k] : pp_stage_3_96k[k]);
-    }
+    memset(converter, 0, sizeof *converter);
+    converter->stages = pp_stages_here(instruction_set(spec));
+    converter->plan = plan_for(spec->rate_hz);
+    converter->mics = (size_t)spec->mics;
+    converter->lanes = pp_lanes(converter->mics);
+    converter->carriers = (size_t)spec->carriers;
+    repeat_taps(converter);
     for (size_t c = 0; c < converter->carriers; c++) {
-        tune(&converter->carrier[c], spec->carriers_hz[c], spec, converter->stage_1_decimation);
+        tune(&converter->carrier[c], spec->carriers_hz[c], converter->plan, converter->lanes);
     }
     if (!create_lines(converter)) {
         pp_downconverter_destroy(converter);
@@ -172,12 +203,10 @@ void pp_downconverter_destroy(pp_downconverter *converter)
     if (converter == NULL) {
         return;
     }
-    for (size_t q = 0; q < converter->quads; q++) {
-        pp_delay_line_destroy(&converter->input[q]);
-        for (size_t c = 0; c < converter->carriers; c++) {
-            pp_delay_line_destroy(&converter->carrier[c].stage_2[q]);
-            pp_delay_line_destroy(&converter->carrier[c].stage_3[q]);
-        }
+    for (size_t c = 0; c < converter->carriers; c++) {
+        pp_delay_line_destroy(&converter->carrier[c].mixed_re);
+        pp_delay_line_destroy(&converter->carrier[c].mixed_im);
+        pp_delay_line_destroy(&converter->carrier[c].halved);
     }
     free(converter);
 }
@@ -192,16 +221,21 @@ size_t pp_downconverter_carriers(const pp_downconverter *converter)
     return converter->carriers;
 }
 
+const char *pp_downconverter_instruction_set(const pp_downconverter *converter)
+{
+    return converter->stages->name;
+}
+
 void pp_downconverter_reset(pp_downconverter *converter, int64_t first_frame)
 {
     converter->pending = 0;
-    converter->group_frame = (uint64_t)first_frame;
-    for (size_t q = 0; q < converter->quads; q++) {
-        pp_delay_line_reset(&converter->input[q]);
-        for (size_t c = 0; c < converter->carriers; c++) {
-            pp_delay_line_reset(&converter->carrier[c].stage_2[q]);
-            pp_delay_line_reset(&converter->carrier[c].stage_3[q]);
-        }
+    converter->chunk_group = 0;
+    converter->chunk_frame = (uint64_t)first_frame;
+    memset(converter->rows, 0, sizeof converter->rows);
+    for (size_t c = 0; c < converter->carriers; c++) {
+        pp_delay_line_reset(&converter->carrier[c].mixed_re);
+        pp_delay_line_reset(&converter->carrier[c].mixed_im);
+        pp_delay_line_reset(&converter->carrier[c].halved);
     }
 }
 
@@ -212,76 +246,78 @@ size_t pp_downconverter_output_samples(const pp_downconverter *converter, size_t
 
 double pp_downconverter_group_delay_frames(const pp_downconverter *converter)
 {
-    const double stage_2_frames = (double)converter->stage_1_decimation;
-    const double stage_3_frames = stage_2_frames * STAGE_2_DECIMATION;
-    return ((double)converter->stage_1_taps - 1 + stage_2_frames * (PP_STAGE_2_TAPS - 1) +
+    const double stage_2_frames = (double)converter->plan->decimation;
+    const double stage_3_frames = stage_2_frames * PP_STAGE_2_DECIMATION;
+    return ((double)converter->plan->taps - 1 + stage_2_frames * (PP_STAGE_2_TAPS - 1) +
             stage_3_frames * (PP_STAGE_3_TAPS - 1)) /
            2;
 }
 
-/* The phasor e^{-jw t} of every output of stage 1 in `groups` groups; t is the frame at the middle of its taps. */
-static void turn_groups(const pp_downconverter *converter, const carrier_state *carrier, size_t groups, float *re,
-                        float *im)
+/* Stage 1 of all carriers, `outputs` outputs of the rows. */
+static void mix(pp_downconverter *converter, size_t outputs)
 {
-    const int64_t middle = (int64_t)converter->stage_1_decimation - 1 - (int64_t)(converter->stage_1_taps / 2);
-    for (size_t g = 0; g < groups; g++) {
-        const uint64_t frame = converter->group_frame + (uint64_t)middle + g * group_frames(converter);
-        const pp_phasor start = pp_phasor_at(-(carrier->step * frame));
-        const float start_re = (float)start.cosine;
-        const float start_im = (float)start.sine;
-        for (size_t n = 0; n < STAGE_1_OUTPUTS; n++) {
-            re[g * STAGE_1_OUTPUTS + n] = start_re * carrier->turn_re[n] - start_im * carrier->turn_im[n];
-            im[g * STAGE_1_OUTPUTS + n] = start_re * carrier->turn_im[n] + start_im * carrier->turn_re[n];
-        }
-    }
-}
-
-/* One carrier, one quad of microphones, `groups` groups of the input line: `out` [groups] real and imaginary quads. */
-static void filter_groups(pp_downconverter *converter, carrier_state *carrier, size_t q, size_t groups,
-                          const float *phasor_re, const float *phasor_im, pp_quad *out)
-{
+    const rate_plan *const plan = converter->plan;
     const pp_stages *const stages = converter->stages;
-    pp_delay_line *const stage_2 = &carrier->stage_2[q];
-    pp_delay_line *const stage_3 = &carrier->stage_3[q];
-    const pp_quad *const frames = pp_delay_line_oldest(&converter->input[q]);
-
-    pp_quad *const mixed = pp_delay_line_append(stage_2, groups * STAGE_1_OUTPUTS);
-    (converter->stage_1_decimation == 8 ? stages->mix_192k : stages->mix_96k)(
-        frames, groups * STAGE_1_OUTPUTS, &carrier->mix, phasor_re, phasor_im, mixed);
-
-    pp_quad *const halved = pp_delay_line_append(stage_3, groups * STAGE_2_OUTPUTS);
-    stages->decimate_stage_2(pp_delay_line_oldest(stage_2), groups * STAGE_2_OUTPUTS, converter->stage_2_taps, halved);
-    stage_2->oldest += groups * STAGE_1_OUTPUTS;
-
-    stages->decimate_stage_3(pp_delay_line_oldest(stage_3), groups, converter->stage_3_taps, out);
-    stage_3->oldest += groups * STAGE_2_OUTPUTS;
-}
-
-/* All whole groups of the input lines -> samples `first` .. `first` + groups - 1 of `iq`. */
-static void convert_groups(pp_downconverter *converter, size_t groups, float *iq, size_t first, size_t samples)
-{
-    float phasor_re[CHUNK_GROUPS * STAGE_1_OUTPUTS];
-    float phasor_im[CHUNK_GROUPS * STAGE_1_OUTPUTS];
-    pp_quad out[2 * CHUNK_GROUPS];
+    /* A mixed sample has the phase of the frame at the middle of its taps. */
+    const uint64_t frame = converter->chunk_frame + plan->decimation - 1 - (uint64_t)(plan->taps / 2);
+    pp_mix_part parts[PP_MAX_CARRIERS];
     for (size_t c = 0; c < converter->carriers; c++) {
         carrier_state *const carrier = &converter->carrier[c];
-        turn_groups(converter, carrier, groups, phasor_re, phasor_im);
-        for (size_t q = 0; q < converter->quads; q++) {
-            filter_groups(converter, carrier, q, groups, phasor_re, phasor_im, out);
-            const size_t first_mic = q * PP_MICS_PER_QUAD;
-            for (size_t lane = 0; lane < smaller(PP_MICS_PER_QUAD, converter->mics - first_mic); lane++) {
-                float *const row = iq + 2 * ((c * converter->mics + first_mic + lane) * samples + first);
-                for (size_t g = 0; g < groups; g++) {
-                    row[2 * g] = out[2 * g][lane];
-                    row[2 * g + 1] = out[2 * g + 1][lane];
-                }
+        const pp_phasor start = pp_phasor_at(-(carrier->step * frame));
+        parts[c] = (pp_mix_part){
+            .mixer = &carrier->mixer,
+            .first = converter->chunk_group * PP_STAGE_1_OUTPUTS * converter->lanes,
+            .start_re = (float)start.cosine,
+            .start_im = (float)start.sine,
+            .re = pp_delay_line_append(&carrier->mixed_re, outputs),
+            .im = pp_delay_line_append(&carrier->mixed_im, outputs),
+        };
+    }
+    (plan->decimation == 16  ? stages->mix_by_16
+     : plan->decimation == 8 ? stages->mix_by_8
+                             : stages->mix_by_4)(converter->rows[0], outputs * converter->lanes, converter->lanes,
+                                                 parts, converter->carriers);
+}
+
+/* Stages 2 and 3 of one carrier: `out` [groups][lanes] complex. */
+static void filter(pp_downconverter *converter, carrier_state *carrier, size_t groups, float *out)
+{
+    const pp_stages *const stages = converter->stages;
+    float *const halved = pp_delay_line_append(&carrier->halved, groups * PP_STAGE_2_OUTPUTS);
+    stages->decimate_stage_2(pp_delay_line_oldest(&carrier->mixed_re), pp_delay_line_oldest(&carrier->mixed_im),
+                             groups * PP_STAGE_2_OUTPUTS, converter->lanes, converter->stage_2_taps, halved);
+    carrier->mixed_re.oldest += groups * PP_STAGE_1_OUTPUTS;
+    carrier->mixed_im.oldest += groups * PP_STAGE_1_OUTPUTS;
+    stages->decimate_stage_3(pp_delay_line_oldest(&carrier->halved), groups, converter->lanes, converter->stage_3_taps,
+                             out);
+    carrier->halved.oldest += groups * PP_STAGE_2_OUTPUTS;
+}
+
+/* `groups` whole groups of PCM within one chunk -> samples `first` .. `first` + groups - 1 of `iq`. */
+static void convert_groups(pp_downconverter *converter, const int32_t *pcm, size_t groups, float *iq, size_t first,
+                           size_t samples)
+{
+    const size_t outputs = groups * PP_STAGE_1_OUTPUTS;
+    float out[PP_CHUNK_GROUPS * 2 * PP_MAX_MICS];
+    const size_t decimation = converter->plan->decimation;
+    const size_t lanes = converter->lanes;
+    converter->stages->convert(pcm, outputs, decimation, converter->mics, converter->rows[0]);
+    mix(converter, outputs);
+    converter->stages->keep(converter->rows[0], outputs, decimation, lanes);
+    for (size_t c = 0; c < converter->carriers; c++) {
+        filter(converter, &converter->carrier[c], groups, out);
+        for (size_t m = 0; m < converter->mics; m++) {
+            float *const row = iq + 2 * ((c * converter->mics + m) * samples + first);
+            for (size_t g = 0; g < groups; g++) {
+                memcpy(row + 2 * g, out + 2 * (g * lanes + m), 2 * sizeof(float));
             }
         }
     }
-    for (size_t q = 0; q < converter->quads; q++) {
-        converter->input[q].oldest += groups * group_frames(converter);
+    converter->chunk_group += groups;
+    if (converter->chunk_group == PP_CHUNK_GROUPS) {
+        converter->chunk_group = 0;
+        converter->chunk_frame += PP_CHUNK_GROUPS * group_frames(converter);
     }
-    converter->group_frame += groups * group_frames(converter);
 }
 
 size_t pp_downconverter_execute(pp_downconverter *converter, const int32_t *pcm, size_t frames, float *iq,
@@ -291,21 +327,26 @@ size_t pp_downconverter_execute(pp_downconverter *converter, const int32_t *pcm,
         return PP_WRONG_SIZE;
     }
     const size_t mics = converter->mics;
+    const size_t group = group_frames(converter);
     size_t done = 0;
     while (frames > 0) {
-        const size_t taken = smaller(frames, CHUNK_GROUPS * group_frames(converter) - converter->pending);
-        for (size_t q = 0; q < converter->quads; q++) {
-            const size_t first_mic = q * PP_MICS_PER_QUAD;
-            converter->stages->convert(pcm + first_mic, taken, mics, smaller(PP_MICS_PER_QUAD, mics - first_mic),
-                                       pp_delay_line_append(&converter->input[q], taken));
+        size_t taken = 0;
+        if (converter->pending > 0 || frames < group) {
+            taken = smaller(frames, group - converter->pending);
+            memcpy(converter->pending_pcm + converter->pending * mics, pcm, taken * mics * sizeof(int32_t));
+            converter->pending += taken;
+            if (converter->pending == group) {
+                convert_groups(converter, converter->pending_pcm, 1, iq, done++, samples);
+                converter->pending = 0;
+            }
+        } else {
+            const size_t groups = smaller(frames / group, PP_CHUNK_GROUPS - converter->chunk_group);
+            convert_groups(converter, pcm, groups, iq, done, samples);
+            taken = groups * group;
+            done += groups;
         }
         pcm += taken * mics;
         frames -= taken;
-        converter->pending += taken;
-        const size_t groups = converter->pending / group_frames(converter);
-        converter->pending %= group_frames(converter);
-        convert_groups(converter, groups, iq, done, samples);
-        done += groups;
     }
     return samples;
 }

@@ -1,6 +1,6 @@
 /* Down-conversion of interleaved PCM to complex baseband around up to four carriers.
  *
- *     PCM, 192 or 96 kHz --mix and filter--> 24 kHz --filter--> 4.8 kHz --filter--> 2.4 kHz
+ *     PCM, 384, 192 or 96 kHz --mix and filter--> 24 kHz --filter--> 4.8 kHz --filter--> 2.4 kHz
  *
  * Pass band +-900 Hz within 0.1 dB; from +-1100 Hz on everything, whatever it would alias to, is at least 80 dB
  * down. A real sine A cos(2 pi f n / rate + phi), n the stream's frame number, full scale 1.0, at the carrier f gives
@@ -23,10 +23,11 @@
 #define PP_WRONG_SIZE ((size_t)-1)
 
 typedef struct {
-    int rate_hz;                         /* 192000 or 96000 */
+    int rate_hz;                         /* 384000, 192000 or 96000 */
     int mics;                            /* 1 to 8 */
     int carriers;                        /* 1 to 4 */
-    double carriers_hz[PP_MAX_CARRIERS]; /* 30000 to 90000 at 192 kHz, to 45000 at 96 kHz  [carriers] */
+    double carriers_hz[PP_MAX_CARRIERS]; /* 30000 to 180000, 90000 or 45000, by the rate  [carriers] */
+    const char *instruction_set;         /* "generic", "avx2" or "neon"; "auto" or NULL: the best one here */
 } pp_downconverter_spec;
 
 typedef struct pp_downconverter pp_downconverter;
@@ -40,10 +41,13 @@ void pp_downconverter_destroy(pp_downconverter *converter);
 size_t pp_downconverter_mics(const pp_downconverter *converter);
 size_t pp_downconverter_carriers(const pp_downconverter *converter);
 
+/* The instruction set that was chosen: "generic", "avx2" or "neon". */
+const char *pp_downconverter_instruction_set(const pp_downconverter *converter);
+
 /* Forget all samples. The next frame is number `first_frame` (>= 0) of the stream, which fixes the phase. */
 void pp_downconverter_reset(pp_downconverter *converter, int64_t first_frame);
 
-/* How many samples the next `frames` frames give: one whenever another 80 (at 96 kHz 40) are complete. */
+/* How many samples the next `frames` frames give: one whenever another rate_hz / PP_BASEBAND_HZ are complete. */
 size_t pp_downconverter_output_samples(const pp_downconverter *converter, size_t frames);
 
 /* Frames by which a sample's content lies before the newest frame that went into it. */

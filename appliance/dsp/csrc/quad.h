@@ -7,4 +7,8 @@
 
 typedef float pp_quad __attribute__((vector_size(16)));
 
+/* Floats of a real entry, and of a complex one: real parts, then imaginary parts. */
+#define PP_REAL_FLOATS PP_MICS_PER_QUAD
+#define PP_COMPLEX_FLOATS (2 * PP_MICS_PER_QUAD)
+
 #endif
