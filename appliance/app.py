@@ -34,7 +34,6 @@ from appliance.ports import Audio
 from appliance.routines.actions import ActionRunner
 from appliance.routines.engine import Engine, Firing
 from appliance.routines.schema import Routine
-from appliance.simulation.scene_file import scene_named
 from appliance.types import Emission, Tones
 
 _log = logging.getLogger(__name__)
@@ -114,6 +113,9 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
             raise SourceError(
                 f"{spec}: the virtual room's sound is true up to {MAX_TRUE_HZ:g} Hz; correct emission.carriers_hz"
             )
+        # what scenes are made of is much to load for a service that has a card
+        from appliance.simulation.scene_file import scene_named
+
         audio = VirtualRoom(
             scene_named(spec.removeprefix(_ROOM)),
             rate_hz=audio_config.rate_hz,

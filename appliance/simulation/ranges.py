@@ -2,7 +2,7 @@
 
 A linear chirp passes its frequencies one after the other, so that each path's answer over frequency is a phasor that
 turns smoothly: the same sum as for tones, over frequency instead of time. Each frequency meets the path as it is at
-its own instant, so that range and Doppler are coupled as they are in truth, and each has its own absorption.
+its own instant of arrival, so that range and Doppler are coupled as they are in truth, and each has its own absorption.
 """
 
 import math
@@ -30,8 +30,8 @@ _FOLD = 384
 _LINES_HZ = BIN_RATE_HZ / _FOLD
 _SEGMENTS = 4
 _USED_HZ = 10_000.0
-_TRAVEL_S = 0.01
-"""Half of a round trip to 3.4 m: when a frequency meets what is there, on the average."""
+_LONGEST_S = 0.1
+"""No path is longer."""
 
 
 class RangeRoom:
@@ -63,7 +63,8 @@ class RangeRoom:
         self._noise_shape = self._noise_of_lines(weight / weight.sum())
         points = np.arange(-PHASOR_MARGIN, _SEGMENTS + PHASOR_MARGIN + 1)
         self._point_hz = self._first_hz + _LINES_HZ * per_segment * points
-        self._point_s = (self._point_hz - chirps.start_hz) / (chirps.stop_hz - chirps.start_hz) * chirps.pulse_s
+        self._sweep_hz_per_s = (chirps.stop_hz - chirps.start_hz) / chirps.pulse_s
+        self._point_s = (self._point_hz - chirps.start_hz) / self._sweep_hz_per_s
         bins = int(MAX_RANGE_M / (0.5 * speed_of_sound_mps(scene.air.temperature_c) / BIN_RATE_HZ)) + 1
         self.range_m = (0.5 * speed_of_sound_mps(scene.air.temperature_c) / BIN_RATE_HZ * np.arange(bins)).astype(
             np.float32
@@ -99,9 +100,12 @@ class RangeRoom:
     def _render(self, pulses: int) -> list[RangeFrame]:
         begins_s = (self._pulse + np.arange(pulses)) / self._chirps.pulses_hz
         self._pulse += pulses
-        instants = begins_s[:, None] + self._point_s + _TRAVEL_S
+        instants = begins_s[:, None] + self._point_s
         found = [self._rays(group, instants) for group in self._propagation.groups]
-        way = np.concatenate([rays.delay_s for rays in found], axis=2) * self._point_hz[:, None, None]
+        delay_s = np.concatenate([rays.delay_s for rays in found], axis=2)
+        # a moving path shifts what arrives to another of the sweep's frequencies: the square of the shift remains
+        shift_hz = np.gradient(delay_s, self._point_s, axis=1) * self._point_hz[:, None, None]
+        way = delay_s * self._point_hz[:, None, None] + shift_hz**2 * (0.5 / self._sweep_hz_per_s)
         gain = np.concatenate([rays.gain for rays in found], axis=2)
         everything = np.ones(way.shape[2], np.uint8)
         lines = np.zeros((pulses, *self._shape.shape), np.complex64)
@@ -117,19 +121,20 @@ class RangeRoom:
         ]
 
     def _rays(self, group: PathGroup, instants: NDArray[np.float64]) -> Rays:
-        """Rays at instants [pulses, points]: asked at the group's own rate, joined by cubics; gains by frequency."""
+        """Rays at the instants [pulses, points] of emission, as the echoes meet them on arrival; gains by frequency."""
         step_s = 1.0 / group.rate_hz
         first = math.floor(float(instants.min()) / step_s) - 1
-        last = math.floor(float(instants.max()) / step_s) + 3
+        last = math.floor((float(instants.max()) + _LONGEST_S) / step_s) + 3
         rays = group.rays(step_s * np.arange(first, last + 1), self.centre_hz)
-        at = instants.ravel() / step_s - first
-        delay_s = _joined(rays.delay_s, at).reshape(*instants.shape, *rays.delay_s.shape[1:])
-        nearest = np.rint(at).astype(np.int64)
-        gain = rays.gain[nearest].reshape(delay_s.shape)
+        emitted = (instants.ravel() / step_s - first)[:, None]
+        away = _joined(rays.delay_s[:, :, :1], np.repeat(emitted, rays.delay_s.shape[1], axis=1))[:, :, 0]
+        arrives = emitted + np.minimum(away, _LONGEST_S) / step_s
+        delay_s = _joined(rays.delay_s, arrives).reshape(*instants.shape, *rays.delay_s.shape[1:])
+        nearest = np.rint(arrives).astype(np.int64)[..., None]
+        gain = np.take_along_axis(rays.gain, nearest, axis=0).reshape(delay_s.shape)
         there = np.array([absorption_per_m(self._scene.air, hz) for hz in self._point_hz])
-        more = (there - absorption_per_m(self._scene.air, self.centre_hz)) * speed_of_sound_mps(
-            self._scene.air.temperature_c
-        )
+        speed_mps = speed_of_sound_mps(self._scene.air.temperature_c)
+        more = (there - absorption_per_m(self._scene.air, self.centre_hz)) * speed_mps
         gain = gain * np.exp(-more[:, None, None] * delay_s).astype(np.float32)
         return Rays(delay_s, gain)
 
@@ -145,9 +150,14 @@ class RangeRoom:
 
 
 def _joined(values: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values [instants, ...] between equally spaced ones, by Catmull and Rom's cubics."""
+    """Values [instants, paths, mics] between equally spaced ones, each path at positions of its own [instants, paths].
+
+    By Catmull and Rom's cubics.
+    """
     whole = np.floor(at).astype(np.int64)
-    u = (at - whole).reshape(-1, *[1] * (values.ndim - 1))
-    before, here, there, after = (values[whole + step] for step in (-1, 0, 1, 2))
+    u = (at - whole)[..., None]
+    before, here, there, after = (
+        np.take_along_axis(values, (whole + step)[..., None], axis=0) for step in (-1, 0, 1, 2)
+    )
     bend = 2.0 * before - 5.0 * here + 4.0 * there - after + u * (3.0 * (here - there) + after - before)
     return np.asarray(here + 0.5 * u * (there - before + u * bend))

@@ -8,12 +8,14 @@ import pytest
 import scipy.signal
 from support.simulated import RATE_HZ, SPEAKER_DB_SPL, Dot
 
+from appliance.dsp.chirp import chirp_pulse
+from appliance.dsp.ranges import RangeGate
 from appliance.hardware.room import VirtualRoom
 from appliance.physics import air_absorption_db_per_m, speed_of_sound_mps
 from appliance.simulation.device import IDEAL, random_unit
 from appliance.simulation.ranges import RangeRoom
 from appliance.simulation.scenes import Air, Scene
-from appliance.types import Chirps
+from appliance.types import Chirps, PcmBlock
 
 CHIRPS = Chirps(34_000.0, 44_000.0, 0.005, 0.0015, 20.0, 75.0)
 CENTRE_HZ = 39_000.0
@@ -122,3 +124,31 @@ def test_reads_of_any_length_give_the_same_frames():
     assert [frame.t_s for frame in parts] == [frame.t_s for frame in whole] == [k / 20 for k in range(40)]
     for one, other in zip(parts, whole, strict=True):
         np.testing.assert_allclose(one.echoes, other.echoes, atol=1e-7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pulse_s", [0.005, 0.040])
+@pytest.mark.parametrize("speed_mps", [0.0, 1.2, -0.6])
+def test_the_real_receiver_hears_the_same_of_what_moves(pulse_s, speed_mps):
+    chirps = replace(CHIRPS, pulse_s=pulse_s)
+    scene = scene_of(Dot(3.5, speed_mps), wall_order=1, tail_arrivals=8)
+    room = VirtualRoom(scene, mics=1, speaker_full_scale_db_spl=SPEAKER_DB_SPL)
+    gate = RangeGate(chirps, rate_hz=RATE_HZ, mics=1, direct_m=[0.06])
+    gate.align(0.0)
+    pulse = np.zeros(9_600)
+    made = chirp_pulse(chirps, rate_hz=RATE_HZ) * 10 ** ((75 - SPEAKER_DB_SPL) / 20)
+    pulse[: len(made)] = made
+    played = np.rint(pulse * 2**31).astype(np.int32)[:, None]
+    heard = []
+    for number in range(16):
+        heard += gate.process(PcmBlock(room.process(played), number * 9_600, RATE_HZ))
+    ours = {round(frame.t_s, 4): frame for frame in RangeRoom(scene, chirps=chirps, mics=1).read(0.8)}
+    assert len(heard) > 10
+    for frame in heard[3:]:
+        other = ours[round(frame.t_s, 4)]
+        np.testing.assert_allclose(other.range_m, frame.range_m[: len(other.range_m)], atol=1e-4)
+        theirs = frame.echoes[:, : len(other.range_m)]
+        # The first half metre is the direct path, and what it leaves behind.
+        far = other.range_m > 1.0
+        error = np.abs(theirs - other.echoes)[:, far]
+        assert 20 * math.log10(error.max() / np.abs(theirs[:, far]).max()) < -20.0
