@@ -1,6 +1,6 @@
 """Files of the owner in, checked models out; every fault of a file at once, with its line and column."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from appliance.config.schema import Config
 from appliance.config.yaml12 import Document, Mark, Place, dotted, parse
 from appliance.errors import ConfigError, Problem
 from appliance.fields import MISSING_KEY, UNKNOWN_KEY
+from appliance.routines.checks import faults_between
 from appliance.routines.schema import Routine
 
 CONFIG_PATH = Path("/etc/pipistrelle/appliance.yaml")
@@ -42,11 +43,20 @@ def load_config(path: Path | None) -> Config:
     return config
 
 
-def load_routines(path: Path, *, commands: Collection[str] | None) -> tuple[Routine, ...]:
+def load_routines(
+    path: Path,
+    *,
+    commands: Mapping[str, Sequence[str]] | None,
+    place_known: bool = True,
+    can_play: bool = False,
+) -> tuple[Routine, ...]:
     """The routines of a file; none where it is empty.
 
-    They may start `commands`, the names of the configuration's allow list; with None, where that list could not be
-    read, the names are not checked.
+    Args:
+        path: of the file.
+        commands: the configuration's allow list; with None, where that could not be read, commands are not checked.
+        place_known: whether the configuration tells the device's position, which the sun's times need.
+        can_play: whether there is a player for sounds and speech.
 
     Raises:
         ConfigError: the file cannot be read or used; holds every problem.
@@ -56,16 +66,37 @@ def load_routines(path: Path, *, commands: Collection[str] | None) -> tuple[Rout
     if not isinstance(data, list):
         raise wrong_top(path, document, "a list of routines")
     problems = document.problems + _repeated_ids(data, document)
-    routines = []
+    routines = {}
     for index, found in enumerate(data):
         try:
-            routines.append(Routine.model_validate(found, context={"commands": commands}))
+            routines[index] = Routine.model_validate(found, context={"commands": commands, "can_play": can_play})
         except ValidationError as error:
-            known = isinstance(found, dict) and isinstance(found.get("id"), str) and found["id"]
-            problems += located(error, document, within=(index,), name=known or f"routines[{index}]")
+            problems += located(error, document, within=(index,), name=_name_of(index, found))
+    for place, message in faults_between(routines, data=data, commands=commands, place_known=place_known):
+        mark = document.values.get(_place_in_file(place[1:], document, place[:1]), Mark(1, 1))
+        index = int(place[0])
+        problems.append(Problem(mark.line, mark.column, dotted((_name_of(index, data[index]), *place[1:])), message))
     if problems:
         raise all_at_once(path, problems)
-    return tuple(routines)
+    return tuple(routines.values())
+
+
+def load_routines_of(config: Config, *, can_play: bool = False) -> tuple[Routine, ...]:
+    """The routines that a configuration names, checked against it; none where it names no file.
+
+    Raises:
+        ConfigError: the file cannot be read or used; holds every problem.
+    """
+    settings = config.routines
+    if settings.file is None:
+        return ()
+    known = settings.position is not None
+    return load_routines(settings.file, commands=settings.commands, place_known=known, can_play=can_play)
+
+
+def _name_of(index: int, found: Any) -> str:
+    known = isinstance(found, dict) and isinstance(found.get("id"), str) and found["id"]
+    return known or f"routines[{index}]"
 
 
 def _repeated_ids(data: list[Any], document: Document) -> list[Problem]:
@@ -105,6 +136,15 @@ def read_document(path: Path) -> Document:
     Raises:
         ConfigError: it cannot be read, is no UTF-8 text or no YAML.
     """
+    return parse(read_text(path), path=str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: it cannot be read, is too large or no UTF-8 text.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -119,7 +159,7 @@ def read_document(path: Path) -> Document:
         before = error.object[: error.start].decode("utf-8-sig")
         mark = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise ConfigError(str(path), [Problem(mark.line, mark.column, "file", "is not UTF-8 text")]) from error
-    return parse(text, path=str(path))
+    return text
 
 
 def located(error: ValidationError, document: Document, *, within: Place = (), name: str = "") -> list[Problem]:

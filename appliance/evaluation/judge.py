@@ -21,7 +21,6 @@ from appliance.errors import ApplianceError, SourceError
 from appliance.evaluation import scoring
 from appliance.evaluation.cases import WARM_UP_S, Case
 from appliance.evaluation.hearing import MICS, Heard, hear_baseband, hear_recording, make_pipeline
-from appliance.evaluation.music import TRAVEL_M, shaken
 from appliance.evaluation.scenes import gait_of, scene_of
 from appliance.evaluation.scoring import Span
 from appliance.hardware.wav import WavAudio
@@ -47,7 +46,7 @@ _GESTURES, BATS = Path("data") / "gestures_19k", Path("data") / "bats"
 _SOURCES = (
     "cancel", "classify", "config", "dsp", "emission", "features", "presence", "simulation",
     "physics.py", "pipeline.py",
-    *(f"evaluation/{name}.py" for name in ("cases", "hearing", "judge", "music", "scenes", "scoring", "split")),
+    *(f"evaluation/{name}.py" for name in ("cases", "hearing", "judge", "scenes", "scoring", "split")),
 )  # fmt: skip
 
 
@@ -124,10 +123,7 @@ def _scene(case: Case, subject: Subject, config: Config) -> Outcome:
                 return
             yield block
 
-    blocks = timed()
-    if case.nuisance in TRAVEL_M:
-        blocks = shaken(blocks, travel_m=TRAVEL_M[case.nuisance], seed=case.seed)
-    heard = hear_baseband(pipeline, blocks, pcm_rate_hz=PCM_RATE_HZ, block_ms=config.audio.block_ms)
+    heard = hear_baseband(pipeline, timed(), pcm_rate_hz=PCM_RATE_HZ, block_ms=config.audio.block_ms)
     cost["sense_s"] = time.process_time() - began_s - cost["scene_s"]
     began_s = time.process_time()
     outcome = _score(case, scene, heard, hold_s=config.sensing.hold_s)

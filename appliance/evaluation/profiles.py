@@ -15,6 +15,7 @@ _QUIET_S = 0.0045
 _PERSON_S = 0.012
 _FAN_S = 0.022
 _THING_S = 0.004
+_MUSIC_S = 0.024
 _GESTURE_S = 6.0
 """Core time per simulated second, and per gesture, measured on a busy 2.1 GHz x86-64."""
 
@@ -58,6 +59,8 @@ def expected_s(case: Case) -> float:
     per_s = _QUIET_S + (_PERSON_S if case.activity not in ("empty", "arm") else 0.0)
     if "fan" in case.nuisance:
         per_s += _FAN_S
+    elif "music" in case.nuisance:
+        per_s += _MUSIC_S
     elif case.nuisance != "quiet":
         per_s += _THING_S
     return case.duration_s * per_s

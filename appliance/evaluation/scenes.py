@@ -23,6 +23,8 @@ _STEP_M = 2.4
 _REST_S = 6.0
 _ARM_REST_S = 7.0
 _GAPS_PER_MINUTE = 6.0
+_MUSIC_LEVEL = {"music_soft": 0.1, "music": 0.3, "music_loud": 1.0}
+"""Of the loudspeaker's full scale."""
 
 
 def scene_of(case: Case, captures: Captures, *, bats: str | None = None) -> Scene:
@@ -201,8 +203,10 @@ def _add_nuisance(words: Words, case: Case, random: np.random.Generator, bats: s
     assert isinstance(air, dict)
     size = tuple(room["size_m"])
     match case.nuisance:
-        case "quiet" | "music_soft" | "music" | "music_loud":
-            return  # music is heard by what it does to the tone
+        case "quiet":
+            return
+        case "music_soft" | "music" | "music_loud":
+            words["music"] = {"level": _MUSIC_LEVEL[case.nuisance], "seed": case.seed}
         case "hvac":
             air.update(NUISANCES["hvac"](random, size, case.duration_s))
         case "dropouts":

@@ -59,6 +59,9 @@ def test_another_detector_is_one_line(blocks, monkeypatch):
         def process(self, frame):
             return Score({MotionClass.MAJOR: 1.0}, None, frame.t_s, "always")
 
+        def tune(self, *, false_alarms_per_day):
+            pass
+
         def reset(self):
             pass
 
