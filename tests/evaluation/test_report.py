@@ -20,8 +20,8 @@ SEVERAL = len(THRESHOLDS)
 
 def outcome(section, activity, *, nuisance="quiet", latencies_s=(), empty_s=0.0, alarms=0, **about):
     case = {
-        "section": section, "nuisance": nuisance, "activity": activity, "room": 1, "unit": 2, "person": 3, "distance_m": 3.0,
-        "speed_mps": 1.2, "cell": [-1, -1], "stretch": 1.0,
+        "section": section, "nuisance": nuisance, "activity": activity, "room": 1, "unit": 2, "person": 3,
+        "distance_m": 3.0, "speed_mps": 1.2, "cell": [-1, -1], "stretch": 1.0,
     }  # fmt: skip
     events = [
         {"onset_s": 9.0, "duration_s": 2.0, "latency_s": latency_s, "masked": latency_s is None and nuisance != "quiet",
@@ -31,8 +31,8 @@ def outcome(section, activity, *, nuisance="quiet", latencies_s=(), empty_s=0.0,
     found = sum(latency_s is not None for latency_s in latencies_s)
     return {
         "case": case | {key: value for key, value in about.items() if key in case},
-        "basis": SIMULATED, "simulated_s": 100.0, "empty_s": empty_s, "false_alarms": alarms, "false_moving_s": 0.5 * alarms,
-        "events": events, "false_occupied_s": 10.0 * alarms, "occupied_s": 50.0,
+        "basis": SIMULATED, "simulated_s": 100.0, "empty_s": empty_s, "false_alarms": alarms,
+        "false_moving_s": 0.5 * alarms, "events": events, "false_occupied_s": 10.0 * alarms, "occupied_s": 50.0,
         "keepable_s": about.get("keepable_s", 0.0), "kept_s": about.get("kept_s", 0.0),
         "to_occupied_s": about.get("to_occupied_s", []), "to_vacant_s": about.get("to_vacant_s", []),
         "swept_false_alarms": [alarms] * SEVERAL, "swept_found": [found] * SEVERAL, "gait": about.get("gait", "walk"),
@@ -124,10 +124,11 @@ def test_every_figure_says_what_it_rests_on(report):
 def test_the_json_is_strict_and_whole(tmp_path, report):
     figures = figures_of(list(outcomes()))
     _, data = write_report(tmp_path / "new", ABOUT, figures)
-    read = json.loads(data.read_text(encoding="utf-8"), parse_constant=lambda name: pytest.fail(name))
+    read = json.loads(data.read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert read == json.loads(json.dumps(report))
     assert set(read) == {
-        "report_version", "about", "bars", "quiet", "walk", "stress", "coverage", "visit", "gestures", "bats", "curves", "cost",
+        "report_version", "about", "bars", "quiet", "walk", "stress", "coverage", "visit", "gestures", "bats", "curves",
+        "cost",
     }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ class Have(Captures):
 class Recorded(Subject):
     """As if the recordings were there."""
 
-    gestures = ["digit0-p1.flac", "digit1-p2.flac"]
+    gestures = ("digit0-p1.flac", "digit1-p2.flac")
     bats = Path("bats")
 
 
@@ -55,7 +55,7 @@ def test_every_seed_of_every_case_belongs_to_judging():
 
 def test_every_case_is_a_scene_of_its_own_and_no_two_things_share_a_seed():
     found = profiles.cases_of("full", Recorded())
-    assert len({case for case in found}) == len(found)
+    assert len(set(found)) == len(found)
     scenes = [case.seed for case in found if case.section != "gestures"]
     assert len(set(scenes)) == len(scenes)
     kinds = [{getattr(case, name) for case in found} - {-1} for name in _SEEDS]
