@@ -8,10 +8,14 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from appliance import __version__
 from appliance.config.load import load_config
 from appliance.errors import ApplianceError
+
+if TYPE_CHECKING:
+    from appliance.evaluation.evaluate import Evaluation
 
 _DESCRIPTION = """\
 Judges a detector, at the shipped operating point, by events: false alarms a day, recall, latency; in quiet rooms and
@@ -20,7 +24,8 @@ extra: pip install 'pipistrelle[evaluation]'."""
 
 _EPILOG = """\
 Each case is kept in the folder of results as soon as it is judged. A run that was killed, or found the disk full, goes
-on where it was when the same command is given again; another version of the code begins anew.
+on where it was when the same command is given again; another version of the code begins anew. Ctrl-C writes the report
+of what is judged by then.
 
 With --scheduler the cases are judged by a Dask cluster whose workers have the same version installed; folders that are
 named must be there under the same path. The recordings are a folder with data/gestures_19k, data/bats and
@@ -79,16 +84,25 @@ def evaluate(args: argparse.Namespace) -> int:
             raise ApplianceError(f"{folder}: no such folder")
     subject = Subject(args.detector, *(path and path.resolve() for path in (args.captures, args.recordings)))
     evaluation = Evaluation(args.profile, subject, results=args.results)
-    failures = evaluation.run(workers=args.workers, scheduler=args.scheduler)
+    try:
+        failures = evaluation.run(workers=args.workers, scheduler=args.scheduler)
+    except KeyboardInterrupt:
+        _report(evaluation, args.out)
+        raise
+    _report(evaluation, args.out)
+    return _tell(failures)
+
+
+def _report(evaluation: "Evaluation", folder: Path) -> None:
+    """Write what is known by now, and say where."""
     config = load_config(None)
-    page, data = evaluation.report(
-        args.out,
+    written = evaluation.report(
+        folder,
         version=__version__,
         date=datetime.now(UTC).date().isoformat(),
         operating_point=_operating_point(config.sensing.model_dump() | {"carriers_hz": config.emission.carriers_hz}),
     )
-    print(page, data, sep="\n")
-    return _tell(failures)
+    print(*written, sep="\n")
 
 
 def _operating_point(settings: dict[str, object]) -> list[str]:

@@ -1,6 +1,7 @@
 """How much is judged: a quick look for every day, and the full set behind the published figures."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -23,9 +24,15 @@ _PROBE_S = 80.0
 
 
 def cases_of(profile: str, subject: Subject) -> list[Case]:
-    """The cases of a profile, shuffled, so that what a run has done when it is killed is a fair sample of all."""
+    """The cases of a profile: first one of every kind, then another, so that any part of a run tells of all kinds."""
     found = _full(subject) if profile == "full" else _quick(subject)
-    return sorted(found, key=lambda case: case.key(""))
+    rounds: dict[tuple[object, ...], int] = defaultdict(int)
+    ranked = []
+    for case in sorted(found, key=lambda case: case.key("")):
+        kind = (case.section, case.nuisance, case.activity, case.distance_m, case.speed_mps, case.cell, case.stretch)
+        ranked.append((rounds[kind], case))
+        rounds[kind] += 1
+    return [case for _, case in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def _quick(subject: Subject) -> Iterator[Case]:

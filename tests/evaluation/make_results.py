@@ -46,7 +46,8 @@ def latency(times_s):
 
 
 def found_of(found):
-    return f"{percent(found['recall'])} of {found['events']} ({percent(found['recall_low'])} to {percent(found['recall_high'])})"
+    bounds = f"{percent(found['recall_low'])} to {percent(found['recall_high'])}"
+    return f"{percent(found['recall'])} of {found['events']} ({bounds})"
 
 
 def stress(report):
@@ -77,83 +78,57 @@ def walks(report):
 def others(report):
     rows = []
     if visit := report["visit"]:
-        rows.append(
-            [
-                "someone comes in: until occupied",
-                f"{visit['to_occupied_s']['events']} visits",
-                latency(visit["to_occupied_s"]),
-                visit["basis"],
-            ]
-        )
-        rows.append(
-            [
-                "the last one leaves: until vacant",
-                f"{visit['to_vacant_s']['events']} visits",
-                latency(visit["to_vacant_s"]),
-                visit["basis"],
-            ]
-        )
+        for what, name in (
+            ("someone comes in: until occupied", "to_occupied_s"),
+            ("... leaves: until vacant", "to_vacant_s"),
+        ):
+            rows.append([what, f"{visit[name]['events']} visits", latency(visit[name]), visit["basis"]])
     if gestures := report["gestures"]:
-        rows += [
-            [
-                f"hands in the air, {name}",
-                f"{found_of(f)}, {f['false_alarms']} false alarms in {f['empty_s']:.0f} s",
-                latency(f["latency_s"]),
-                f["basis"],
-            ]
-            for name, f in gestures["by_speed"].items()
-        ]
-        rows += [
-            [f"hands of {name}", found_of(f), latency(f["latency_s"]), f["basis"]]
-            for name, f in gestures["by_person"].items()
-        ]
+        for name, f in gestures["by_speed"].items():
+            alarms = f"{f['false_alarms']} false alarms in {f['empty_s']:.0f} s"
+            rows.append([f"hands in the air, {name}", f"{found_of(f)}, {alarms}", latency(f["latency_s"]), f["basis"]])
+        for name, f in gestures["by_person"].items():
+            rows.append([f"hands of {name}", found_of(f), latency(f["latency_s"]), f["basis"]])
     if bats := report["bats"]:
-        rows.append(
-            ["bats in empty rooms", f"{bats['false_alarms']} false alarms in {bats['hours']:.1f} h", "", bats["basis"]]
-        )
+        alarms = f"{bats['false_alarms']} false alarms in {bats['hours']:.1f} h"
+        rows.append(["real bats in empty rooms", alarms, "", bats["basis"]])
     yield from table(["what", "result", "p50 / p95 / p99", "basis"], rows)
+
+
+def section(title, lines):
+    return [f"## {title}", "", *lines, ""]
 
 
 def page(report):
     about, cost = report["about"], report["cost"]
-    yield f"# Results of the {about['detector']} detector"
-    yield ""
-    yield f"Made by `make_results.py` from `pipistrelle evaluate --profile {about['profile']}`, {about['date']}, code {about['code']}:"
-    yield f"{about['cases'] - about['missing']} of {about['cases']} cases. One operating point for all figures: {', '.join(about['operating_point'])}."
-    yield "Nothing here was measured in a real room: every figure is simulated, but those that are marked otherwise."
-    yield ""
-    met = {True: "met", False: "**missed**", None: "too short a run to tell"}
-    yield from table(
-        ["bar", "wanted", "result", ""],
-        [[b["name"], b["wanted"], b["measured"], met[b["met"]]] for b in report["bars"]],
+    judged = about["cases"] - about["missing"]
+    yield from (
+        f"# Results of the {about['detector']} detector",
+        "",
+        f"Made by `make_results.py` from `pipistrelle evaluate --profile {about['profile']}`, {about['date']}, code",
+        f"{about['code']}: {judged} of {about['cases']} cases. One operating point for all figures, the shipped one:",
+        f"{', '.join(about['operating_point'])}. Nothing here was measured in a real room: every figure",
+        "is simulated, but those that are marked otherwise.",
+        "",
     )
+    met = {True: "met", False: "**missed**", None: "too short a run to tell"}
+    rows = [[bar["name"], bar["wanted"], bar["measured"], met[bar["met"]]] for bar in report["bars"]]
+    yield from table(["bar", "wanted", "result", ""], rows)
     yield ""
     if FROM_HAND.exists():
-        yield FROM_HAND.read_text(encoding="utf-8").rstrip()
-        yield ""
+        yield from (FROM_HAND.read_text(encoding="utf-8").rstrip(), "")
     if report["walk"]:
-        yield "## Walks in quiet rooms"
-        yield ""
-        yield from walks(report)
-        yield ""
+        yield from section("Walks in quiet rooms", walks(report))
     if report["stress"]:
-        yield "## Stress cells (simulated)"
-        yield ""
-        yield from stress(report)
-        yield ""
-    yield "## Visits, real hands, real bats"
-    yield ""
-    yield from others(report)
-    yield ""
+        yield from section("Stress cells (simulated)", stress(report))
+    yield from section("Visits, real hands, real bats", others(report))
     for name, title in PLOTS.items():
         if (HERE / f"{name}.svg").exists():
-            yield f"![{title}]({name}.svg)"
-            yield ""
-            yield f"*{title} (simulated).*"
-            yield ""
+            yield from (f"![{title}]({name}.svg)", "", f"*{title} (simulated).*", "")
     yield "## What it cost (measured)"
     yield ""
-    yield f"{cost['simulated_hours']:.1f} simulated hours in {cost['core_hours']:.1f} core hours, {cost['times_real_time']:.0f} times real time."
+    yield f"{cost['simulated_hours']:.1f} simulated hours in {cost['core_hours']:.1f} core hours,"
+    yield f"{cost['times_real_time']:.0f} times real time."
 
 
 def main():

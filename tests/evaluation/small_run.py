@@ -22,4 +22,4 @@ def small_evaluation(results, count=8, duration_s=20.0):
 
 
 if __name__ == "__main__":
-    print(small_evaluation(Path(sys.argv[1]), duration_s=45.0).run(workers=2, scheduler=None))
+    print(small_evaluation(Path(sys.argv[1]), duration_s=30.0).run(workers=2, scheduler=None))

@@ -4,9 +4,11 @@ import json
 import re
 
 import pytest
+from evaluation.small_run import small_cases
 
 from appliance.cli.main import main
 from appliance.evaluation import profiles
+from appliance.evaluation.judge import Subject, code_version, judge
 
 
 @pytest.mark.slow
@@ -30,7 +32,7 @@ def test_the_quick_profile_from_end_to_end_and_again_from_what_is_kept(tmp_path,
     assert main(command) == 0
     again = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
     assert again == report
-    cases = len(profiles.cases_of("quick", profiles.Subject()))
+    cases = len(profiles.cases_of("quick", Subject()))
     assert f"{cases} cases, {cases} of them done; 0.0 simulated hours to go\n" in capsys.readouterr().err
 
 
@@ -46,6 +48,23 @@ def test_the_quick_profile_from_end_to_end_and_again_from_what_is_kept(tmp_path,
 def test_wrong_arguments_are_told_at_once(tmp_path, capsys, arguments, told):
     assert main(["evaluate", "--results", str(tmp_path), "--out", str(tmp_path), *arguments]) == 1
     assert told in capsys.readouterr().err
+
+
+def test_ctrl_c_writes_the_report_of_what_is_judged(tmp_path, capsys, monkeypatch):
+    def interrupted(*_args, **_options):
+        def judging(cases):
+            yield cases[0], judge(cases[0], Subject(), code_version())
+            raise KeyboardInterrupt
+
+        return judging
+
+    monkeypatch.setattr("appliance.evaluation.evaluate.crew", interrupted)
+    monkeypatch.setattr("appliance.evaluation.evaluate.cases_of", lambda *_: small_cases(2, 6.0))
+    assert main(["evaluate", "--results", str(tmp_path / "results"), "--out", str(tmp_path)]) == 130
+    report = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    assert report["about"]["missing"] == 1
+    assert report["quiet"] is not None
+    assert len(list((tmp_path / "results").iterdir())) == 1
 
 
 def test_without_its_extra_the_command_says_what_to_install(monkeypatch, capsys):

@@ -81,6 +81,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
         Store(tmp_path / "file" / "results", version="1")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_and_leaves_no_worker_behind(tmp_path):
     """SIGKILL, as the kernel does it when memory is short."""
     results = tmp_path / "results"
@@ -105,6 +106,7 @@ def test_a_run_that_is_killed_goes_on_and_leaves_no_worker_behind(tmp_path):
     assert "8 of them done" in third.stderr
 
 
+@pytest.mark.slow
 def test_a_worker_process_that_is_killed_is_replaced():
     cases = small_cases(6)
     finished = []
@@ -118,6 +120,7 @@ def test_a_worker_process_that_is_killed_is_replaced():
     assert sorted(finished, key=cases.index) == cases
 
 
+@pytest.mark.slow
 def test_workers_that_die_again_and_again_are_told(monkeypatch):
     class Dying(ProcessPoolExecutor):
         def submit(self, *_args):
