@@ -78,7 +78,7 @@ def _range(axes: Axes, walk: Figures) -> None:
         axes.errorbar(
             at, share, error, fmt="o-", ms=4, lw=1.5, elinewidth=0.8, color=_COLOURS[number], label=f"{speed:g} m/s"
         )
-    axes.set(xlabel="distance at which the walk begins, m", ylabel="recall, %", ylim=(-2, 102))
+    axes.set(xlabel="distance, m (of the far end of the walk, from 3 m on)", ylabel="recall, %", ylim=(-2, 102))
     axes.legend(loc="lower left")
 
 

@@ -13,7 +13,7 @@ FROM_HAND = HERE / "findings.md"
 
 PLOTS = {
     "curves": "Recall of walks against false alarms a day, the threshold swept; dots: as shipped, hollow: none seen",
-    "range": "Recall of walks in quiet rooms, by the distance at which they begin",
+    "range": "Recall of walks in quiet rooms, by the distance of their far end (from 3 m on)",
     "latency": "Walks at 1.2 m/s to 6 m: from the first movement to motion being told",
     "splits": "Recall of all walks, by room, unit and person",
     "major": "NEMA WD 7, major motion: % of tries found in each cell of 3 x 3 ft",

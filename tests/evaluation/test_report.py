@@ -42,7 +42,9 @@ def outcome(section, activity, *, nuisance="quiet", latencies_s=(), empty_s=0.0,
 
 def outcomes():
     yield from (outcome("quiet", "empty", empty_s=84 * 3600.0) for _ in range(2))
-    yield from (outcome("walk", "walk", latencies_s=(0.1, 0.2), distance_m=m, room=m, unit=m) for m in (1.0, 3.0, 6.0))
+    yield from (
+        outcome("walk", "walk", latencies_s=(0.1, 0.2) * 25, distance_m=m, room=m, unit=m) for m in (1.0, 3.0, 6.0)
+    )
     yield outcome("walk", "walk", latencies_s=(None, None), distance_m=8.0, gait="02_01")
     for nuisance, count in (("quiet", 0), ("fan", 7)):
         yield outcome("stress", "empty", nuisance=nuisance, empty_s=600.0, alarms=count)
@@ -86,10 +88,12 @@ def test_recall_by_hand():
 def test_bars_by_hand(report):
     walking, quiet = report["bars"]
     assert (walking["met"], quiet["met"]) == (True, True)
-    assert walking["measured"].startswith("100.0 % of 6")
+    assert walking["measured"].startswith("100.0 % of 150")
     assert quiet["measured"].startswith("0 in 168.0 h")
     short = figures_of([outcome("quiet", "empty", empty_s=3600.0)])["bars"]
     assert short[0]["met"] is None
+    few = figures_of([outcome("walk", "walk", latencies_s=(0.1, None))])["bars"]
+    assert few[0]["met"] is None
 
 
 def test_the_worst_cells_are_named(report):
