@@ -14,7 +14,7 @@ from appliance.errors import ApplianceError, ConfigError
 _log = logging.getLogger(__name__)
 
 _COMMANDS = (
-    "run", "demo", "replay", "room", "record", "devices", "check", "routines", "doctor", "evaluate", "asyncapi",
+    "run", "demo", "room", "replay", "record", "devices", "check", "routines", "doctor", "evaluate", "asyncapi",
 )  # fmt: skip
 
 _DESCRIPTION = """\

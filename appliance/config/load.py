@@ -197,5 +197,5 @@ def wrong_top(path: Path, document: Document, wanted: str) -> ConfigError:
 
 
 def all_at_once(path: Path, problems: Collection[Problem]) -> ConfigError:
-    """One error of all problems of a file, in its order."""
+    """One error with all problems of a file, in their order."""
     return ConfigError(str(path), sorted(problems, key=lambda problem: (problem.line, problem.column)))

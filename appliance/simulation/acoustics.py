@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from appliance.physics import air_absorption_db_per_m, speed_of_sound_mps
 from appliance.simulation.device import Unit
 from appliance.simulation.scenes import Air, Scene
+from appliance.types import MAX_MICS
 
 TURBULENCE_REFERENCE_M = 4.0
 TURBULENCE_REFERENCE_HZ = 40_000.0
@@ -107,6 +108,7 @@ class Atmosphere:
         random = np.random.default_rng([seed, 11])
         self._air, self._unit = air, unit
         self._currents = MovingAir(corner_hz=air.turbulence_corner_hz, random=random)
+        self._mic_delay_s = unit.mic_delay_s(MAX_MICS)
         self._drift_phase = random.uniform(0.0, 2.0 * np.pi)
 
     def temperature_c(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -139,7 +141,7 @@ class Atmosphere:
 
     def offset_s(self, t_s: NDArray[np.float64], mics: int) -> NDArray[np.float64]:
         """Delay (s) of the microphones themselves, and of clocks that drift apart, [times, mics]."""
-        return np.asarray(self._unit.mic_delay_s(mics) - (1e-6 * self._unit.clock_ppm * t_s)[:, None])
+        return np.asarray(self._mic_delay_s[:mics] - (1e-6 * self._unit.clock_ppm * t_s)[:, None])
 
 
 class StillWays:

@@ -152,6 +152,11 @@ class BasebandRoom:
         self._ready = np.zeros((len(self.carriers_hz), mics, 0), np.complex64)
         self._given = 0
 
+    @property
+    def paths(self) -> int:
+        """Ways that are summed."""
+        return sum(group.paths for group in self._propagation.groups)
+
     def read(self, duration_s: float) -> BasebandBlock | None:
         """The next samples: `duration_s` of them, fewer at the scene's end or before frames that are lost; then None.
 

@@ -9,9 +9,11 @@ from evaluation.small_run import small_cases
 from appliance.cli.main import main
 from appliance.evaluation import profiles
 from appliance.evaluation.judge import Subject, code_version, judge
+from appliance.simulation.captures import Captures
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("walk" not in Captures().names, reason="no motion captures: pybullet is not installed")
 def test_the_quick_profile_from_end_to_end_and_again_from_what_is_kept(tmp_path, capsys):
     command = ["evaluate", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "out"), "--workers", "2"]
     assert main(command) == 0

@@ -196,3 +196,13 @@ def test_real_bat_calls_are_heard_from_a_folder(tmp_path):
     text = "duration_s: 4\nsounds:\n  - {sound: bats, folder: FOLDER, per_minute: 300}\n".replace("FOLDER", str(bats))
     scene = load_scene(write(tmp_path, text))
     assert np.isfinite(BasebandRoom(scene, tones=Tones((40_000.0,), 75.0)).read(4.0).iq).all()
+
+
+@needs_captures
+def test_the_example_is_a_scene_in_which_somebody_comes_and_goes():
+    scene = load_scene(Path(__file__).parents[2] / "appliance/simulation/example.yaml")
+    labels = truth(scene, np.arange(0.0, scene.duration_s, 0.1))
+    assert 10.0 < labels.occupied.sum() * 0.1 < 35.0
+    assert not labels.occupied[0]
+    assert not labels.occupied[-1]
+    assert set(labels.motion) >= {MotionClass.MAJOR, MotionClass.MINOR, MotionClass.NUISANCE}

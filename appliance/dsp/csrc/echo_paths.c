@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "wide.h"
+
 struct pp_echo_paths {
     size_t mics;
     double nearest_m2;
@@ -39,15 +41,21 @@ size_t pp_echo_paths_mics(const pp_echo_paths *paths)
     return paths->mics;
 }
 
-static double distance(const double *a, const double *b)
+PP_INLINE double distance(const double *a, const double *b)
 {
     const double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
     return sqrt(x * x + y * y + z * z);
 }
 
-void pp_echo_paths_execute(const pp_echo_paths *paths, const pp_echo_scene *scene, double *delay, float *gain)
+PP_WIDE void pp_echo_paths_execute(const pp_echo_paths *paths, const pp_echo_scene *scene, double *delay, float *gain)
 {
     const size_t mics = paths->mics;
+    double x[PP_MAX_MICS], y[PP_MAX_MICS], z[PP_MAX_MICS];
+    for (size_t m = 0; m < mics; m++) {
+        x[m] = scene->mics_m[3 * m];
+        y[m] = scene->mics_m[3 * m + 1];
+        z[m] = scene->mics_m[3 * m + 2];
+    }
     for (size_t t = 0; t < scene->times; t++) {
         const double *const scale = scene->scale + t * mics;
         const double *const offset = scene->offset + t * mics;
@@ -57,14 +65,19 @@ void pp_echo_paths_execute(const pp_echo_paths *paths, const pp_echo_scene *scen
             const double there = distance(place, scene->source_m);
             const double first = there + distance(place, scene->mics_m);
             const double left = (double)scene->strength[at] * exp(-scene->absorption_per_m * first);
+            double length[PP_MAX_MICS], level[PP_MAX_MICS];
             for (size_t m = 0; m < mics; m++) {
-                const double back = distance(place, scene->mics_m + 3 * m);
-                const double length = there + back;
+                const double dx = place[0] - x[m], dy = place[1] - y[m], dz = place[2] - z[m];
+                const double back = sqrt(dx * dx + dy * dy + dz * dz);
                 const double product = there * back > paths->nearest_m2 ? there * back : paths->nearest_m2;
                 /* Microphones lie close together: between them the exponential is as good as its tangent and curve. */
-                const double more = scene->absorption_per_m * (length - first);
-                delay[at * mics + m] = length * scale[m] + offset[m];
-                gain[at * mics + m] = (float)(left * (1 - more + 0.5 * more * more) / product);
+                const double more = scene->absorption_per_m * (there + back - first);
+                length[m] = there + back;
+                level[m] = left * (1 - more + 0.5 * more * more) / product;
+            }
+            for (size_t m = 0; m < mics; m++) {
+                delay[at * mics + m] = length[m] * scale[m] + offset[m];
+                gain[at * mics + m] = (float)level[m];
             }
         }
     }

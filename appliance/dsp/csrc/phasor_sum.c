@@ -6,21 +6,7 @@
 #include <string.h>
 
 #include "taps.h"
-
-/* One build serves every processor of its kind; on x86-64 the inner loop is compiled for wider registers as well. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define PP_WIDE __attribute__((target_clones("arch=x86-64-v3", "default")))
-#else
-#define PP_WIDE
-#endif
-
-/* What is inlined is compiled for each kind of registers, with the function it goes into. */
-#if defined(__GNUC__)
-#define PP_INLINE static inline __attribute__((always_inline))
-#else
-#define PP_INLINE static inline
-#endif
+#include "wide.h"
 
 /* Adding and taking away rounds a float of less than 2^22, or a double of less than 2^51, to a whole number. */
 #define ROUNDING 12582912.0F
