@@ -13,7 +13,7 @@ from appliance.errors import ApplianceError, ConfigError
 
 _log = logging.getLogger(__name__)
 
-_COMMANDS = ("run", "demo", "replay", "record", "devices", "check", "doctor", "asyncapi")
+_COMMANDS = ("run", "demo", "replay", "record", "devices", "check", "doctor", "history", "fleet", "asyncapi")
 
 _DESCRIPTION = """\
 Senses people by inaudible sound: a tweeter plays faint tones at or above 32 kHz, microphones hear them back,

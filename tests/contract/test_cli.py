@@ -22,7 +22,7 @@ from appliance.cli.broker import PrivateBroker, find_mosquitto
 from appliance.cli.main import main
 
 RATE_HZ = 192_000
-COMMANDS = ("run", "demo", "replay", "record", "devices", "check", "doctor", "asyncapi")
+COMMANDS = ("run", "demo", "replay", "record", "devices", "check", "doctor", "history", "fleet", "asyncapi")
 
 MOTION_KEYS = {"t_s": float, "type": str, "score": float, "radial_mps": (float, type(None)), "cause": str}
 KEYS = {

@@ -275,14 +275,15 @@ def test_a_file_that_is_read_only_is_told(path):
 
 
 FULL = """
-import resource, signal, sys
+import resource, signal, sys, time
 from pathlib import Path
 from appliance.outputs.history import HistoryFile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 file = HistoryFile(Path(sys.argv[1]))
 file.open()
+NOW_MS = round(time.time() * 1000)
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
-told = [(file.append([(number, "motion", "x" * 500)]), file.failed) for number in range(200)]
+told = [(file.append([(NOW_MS + number, "motion", "x" * 500)]), file.failed) for number in range(200)]
 assert all(done is not failed for done, failed in told)
 print(sum(done for done, _ in told), any(failed for _, failed in told))
 """
