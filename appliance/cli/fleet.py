@@ -25,14 +25,14 @@ when it last spoke. The list changes in place until Ctrl-C."""
 
 _EPILOG = """\
 examples:
-  pipistrelle fleet status                            live
-  pipistrelle fleet status --json                     once, as a JSON list
-  pipistrelle fleet status --for 5 kitchen attic      for 5 s; both are listed even if they were never there
+  pipistrelle fleet status                                 live
+  pipistrelle fleet status --json                          once, as a JSON list
+  pipistrelle fleet status --json --expect kitchen attic   both are listed even if they were never there
 
 Broker, base topic, user, password and TLS are those of the service's configuration; the user must be allowed to read
 <base>/#, which a single unit's user is not.
 
-exit code: 0 well, 1 the broker does not answer, or a unit named on the command line is not online, 78 the configuration
+exit code: 0 well, 1 the broker does not answer, or an expected unit is not online, 78 the configuration
 has faults."""
 
 _QUIET_S = 1.0
@@ -51,7 +51,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("action", choices=("status",), help="list them")
-    parser.add_argument("nodes", nargs="*", metavar="NODE", help="a unit that shall be there")
+    parser.add_argument("--expect", nargs="+", default=[], metavar="NODE", help="units that shall be there")
     parser.add_argument("--json", action="store_true", help="one snapshot as a JSON list")
     parser.add_argument("--for", type=float, dest="for_s", metavar="SECONDS", help="end after so long")
     add_config(parser)
@@ -62,16 +62,16 @@ def fleet(args: argparse.Namespace) -> int:
     """Look at the broker until told to end."""
     mqtt = load_config(config_path(args)).mqtt
     check_topic(mqtt.base_topic)
-    units = _Watched(Fleet(mqtt.base_topic, args.nodes))
+    units = _Watched(Fleet(mqtt.base_topic, args.expect))
     with contextlib.closing(
-        Subscriber(broker_settings(mqtt), topics=units.fleet.filters(), on_message=units.message)
+        Subscriber(broker_settings(mqtt), topics=units.fleet.filters(), on_message=units.message, qos=0)
     ) as subscriber:
         if args.json:
             units.settle(args.for_s)
             print(json.dumps([unit.as_json() for unit in units.listed()], indent=2))
         else:
             _show(units, subscriber, args.for_s)
-    named = [unit for unit in units.listed() if unit.node in args.nodes]
+    named = [unit for unit in units.listed() if unit.node in args.expect]
     return 0 if all(unit.online for unit in named) else 1
 
 

@@ -112,7 +112,7 @@ def _show(entries: Sequence[Entry], since: datetime, until: datetime) -> None:
     console = Console(highlight=False)
     for line in chart(spans(entries, until), since, until, width=console.width):
         console.print(line, soft_wrap=True)
-    told = [entry for entry in entries if entry.topic in ("event", "health")]
+    told = _changes(entries)
     console.print()
     if len(told) > _LINES:
         console.print(f"the last {_LINES} of {len(told)} changes; --export jsonl has all", style="grey62")
@@ -120,6 +120,18 @@ def _show(entries: Sequence[Entry], since: datetime, until: datetime) -> None:
         console.print(f"{entry.at.astimezone():%a %d %b %H:%M:%S}  {_words(entry.payload)}", markup=False)
     if not entries:
         console.print(f"nothing was written down from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}")
+
+
+def _changes(entries: Sequence[Entry]) -> list[Entry]:
+    """Events, and health where it is another than before: it is written down now and then while it stays the same."""
+    found, last = [], ""
+    for entry in entries:
+        if entry.topic == "event":
+            found.append(entry)
+        elif entry.topic == "health" and (words := _words(entry.payload)) != last:
+            last = words
+            found.append(entry)
+    return found
 
 
 def _words(fields: dict[str, Any]) -> str:
@@ -158,7 +170,9 @@ def _write_csv(entries: Sequence[Entry], out: TextIO) -> None:
 
 
 def _write_jsonl(entries: Sequence[Entry], out: TextIO) -> None:
-    out.writelines(json.dumps({"topic": entry.topic, **entry.payload, "at": rfc3339(entry.at)}, ensure_ascii=False) + "\n" for entry in entries)
+    for entry in entries:
+        told = {"topic": entry.topic, **entry.payload, "at": rfc3339(entry.at)}
+        out.write(json.dumps(told, ensure_ascii=False) + "\n")
 
 
 def _write_parquet(entries: Sequence[Entry], path: Path | None) -> None:

@@ -19,13 +19,19 @@ class Subscriber:
         settings: the broker's.
         topics: filters.
         on_message: gets topic, payload and whether it was retained, in the network thread.
+        qos: 0 for thousands of retained messages; of those of quality 1 Mosquitto drops all beyond its queue of 1000.
 
     Raises:
         BrokerUnavailable: the broker does not answer or refuses us.
     """
 
     def __init__(
-        self, settings: BrokerSettings, *, topics: Sequence[str], on_message: Callable[[str, bytes, bool], None]
+        self,
+        settings: BrokerSettings,
+        *,
+        topics: Sequence[str],
+        on_message: Callable[[str, bytes, bool], None],
+        qos: int = 1,
     ) -> None:
         name = f"pipistrelle-look-{uuid.uuid4().hex[:12]}"
         probe(settings, client_id=name)  # it says in plain words what is wrong
@@ -35,7 +41,7 @@ class Subscriber:
         def connected(
             client: Client, _userdata: object, _flags: ConnectFlags, _reason: ReasonCode, _properties: Properties | None
         ) -> None:
-            client.subscribe([(topic, 1) for topic in topics])
+            client.subscribe([(topic, qos) for topic in topics])
 
         def received(_client: Client, _userdata: object, message: MQTTMessage) -> None:
             on_message(message.topic, bytes(message.payload), message.retain)
