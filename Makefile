@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 SOURCES := $(wildcard appliance/dsp/csrc/*)
 
-.PHONY: help setup demo test test-all check format benchmark picture clean
+.PHONY: help setup demo test test-all check baseline fuzz format benchmark picture clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,18 +30,30 @@ test: $(READY)  ## all tests but the slow ones
 test-all: $(READY)  ## the slow ones too
 	$(BIN)/python -m pytest -n auto
 
-check: $(READY)  ## format, lint, types, import contracts
+check: $(READY)  ## format, lint, types, import contracts, instruction counts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@sh .ci/packages check || true
+	$(BIN)/python tests/benchmarks guard
+
+baseline: $(READY)  ## accept the instruction counts of now; `check` compares with them
+	@sh .ci/packages check
+	$(BIN)/python tests/benchmarks accept
+
+fuzz: $(READY)  ## the C core under libFuzzer and sanitizers; SECONDS=60 for a shorter time in all
+	@sh .ci/packages fuzz
+	$(BIN)/python tests/fuzz/libfuzzer.py --seconds $(or $(SECONDS),600)
 
 format: $(READY)  ## put the code into the house's form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-benchmark: $(READY)  ## what the signal path costs, beside what one would use instead
-	$(BIN)/python tests/benchmarks/bench_signal_path.py
+benchmark: $(READY)  ## what the signal path costs, beside what one would use instead; QUICK=1 for a minute's look
+	@sh .ci/packages benchmark || true
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable '.[dev,benchmark]'
+	$(BIN)/python tests/benchmarks $(if $(QUICK),--quick)
 
 picture: $(READY)  ## the demonstration's picture for the README
 	$(BIN)/pipistrelle demo --picture appliance/cli/demo.svg

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from appliance import __version__
-from appliance.config.load import load_routines
+from appliance.config.load import load_routines_of
 from appliance.config.schema import AudioConfig, Config
 from appliance.controls import Controls, state_directory
 from appliance.emission.player import EmissionPlayer
@@ -33,9 +33,10 @@ from appliance.outputs.publisher import EventPublisher
 from appliance.pipeline import Pipeline, Step
 from appliance.ports import Audio
 from appliance.routines.actions import ActionRunner
-from appliance.routines.engine import Engine, Firing
-from appliance.routines.schema import Routine
-from appliance.simulation.scenes import scene_named
+from appliance.routines.effects import Instant
+from appliance.routines.host import RoutineHost, local_zone
+from appliance.routines.store import PendingFile
+from appliance.routines.sun import SunTimes
 from appliance.types import Emission, Tones
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,10 @@ _DELIVER_S = 0.2
 """Stream time between two deliveries without an event: routines' timers and health look at the clock this often."""
 
 _HEALTH_S = 60.0
-_LAST_ACTIONS_S = 5.0
+_LOOK_AT_FILE_S = 2.0
+_MESSAGES_WAITING = 1000
+"""MQTT messages for routines that may wait for their turn; a flood beyond it is passed over, and said."""
+
 _ROOM = "room:"
 
 
@@ -53,6 +57,9 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The time, with its zone."""
+
+    def elapsed_s(self) -> float:
+        """Time that no setting of the clock moves."""
 
     def follow(self, t_s: float) -> None:
         """The stream has come to this time."""
@@ -64,6 +71,10 @@ class WallClock:
     def now(self) -> datetime:
         """The time in UTC."""
         return datetime.now(UTC)
+
+    def elapsed_s(self) -> float:
+        """The computer's monotonic clock."""
+        return time.monotonic()
 
     def follow(self, t_s: float) -> None:
         """A stream that runs in real time does not move the clock."""
@@ -79,6 +90,10 @@ class StreamClock:
     def now(self) -> datetime:
         """When the stream's time would be, had it begun with this clock."""
         return self._started + timedelta(seconds=self._t_s)
+
+    def elapsed_s(self) -> float:
+        """The stream's time."""
+        return self._t_s
 
     def follow(self, t_s: float) -> None:
         """Move on."""
@@ -115,6 +130,9 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
             raise SourceError(
                 f"{spec}: the virtual room's sound is true up to {MAX_TRUE_HZ:g} Hz; correct emission.carriers_hz"
             )
+        # what scenes are made of is much to load for a service that has a card
+        from appliance.simulation.scene_file import scene_named
+
         audio = VirtualRoom(
             scene_named(spec.removeprefix(_ROOM)),
             rate_hz=audio_config.rate_hz,
@@ -179,6 +197,15 @@ def make_pipeline(config: Config, source: Source) -> Pipeline:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """An MQTT message on its way to routines."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
 class Service:
     """Listens, decides, tells the broker and runs routines, until the source ends or `stop` is called.
 
@@ -222,18 +249,34 @@ class Service:
         self._publisher = (
             EventPublisher(sink, clock.now, self._health, config.mqtt.no_occupancy_since) if sink else None
         )
-        self._engine = Engine(_routines(config))
-        self._actions = ActionRunner(
-            publish=self._publish, commands=config.routines.commands, on_error=self._routine_failed
-        )
-        self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | None] = asyncio.Queue()
+        self._routines = self._make_routines(config)
+        self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | _Message | None] = asyncio.Queue()
+        self._messages_waiting = 0
+        self._flooded = False
+        self._listened: dict[str, Callable[[], None]] = {}
         self._delivered_s = 0.0
         self._last_s = 0.0
         self._ready = False
         self._stopping = False
         self._faults: tuple[str, ...] = ()
-        self._acting: dict[asyncio.Task[None], str] = {}
         self._timer: asyncio.TimerHandle | None = None
+
+    def _make_routines(self, config: Config) -> RoutineHost:
+        zone, settings, directory = local_zone(), config.routines, self._state_directory
+        return RoutineHost(
+            load=lambda: load_routines_of(config),
+            file=settings.file,
+            runner=ActionRunner(
+                publish=self._publish,
+                commands=settings.commands,
+                switch_emission=lambda on: self._controls.command("emission", on),
+            ),
+            now=lambda: Instant(self._clock.elapsed_s(), self._clock.now().astimezone(zone)),
+            on_error=self._routine_failed,
+            listen=self._listen,
+            sun=SunTimes(*settings.position) if settings.position else None,
+            pending=PendingFile(directory / "routines.json") if directory and settings.file else None,
+        )
 
     def _make_output(self, config: Config) -> MqttOutput | None:
         mqtt = config.mqtt
@@ -275,6 +318,7 @@ class Service:
         self._loop = asyncio.get_running_loop()
         for stop_signal in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(stop_signal, self.stop)
+        self._loop.add_signal_handler(signal.SIGHUP, self._routines.reload)
         if self._output:
             self._output.start()
         if self._publisher:
@@ -282,8 +326,9 @@ class Service:
         self._controls.announce()
         try:
             async with asyncio.TaskGroup() as tasks:
-                beat = tasks.create_task(self._beat())
-                deliver = tasks.create_task(self._deliver_all(tasks))
+                self._routines.start(tasks)
+                beats = [tasks.create_task(self._beat()), tasks.create_task(self._look_at_routines())]
+                deliver = tasks.create_task(self._deliver_all())
                 try:
                     await self._audio.run()
                 except DeviceLost as lost:
@@ -292,8 +337,9 @@ class Service:
                 finally:
                     self._deliveries.put_nowait(None)
                     await deliver
-                    await self._finish_actions()
-                    beat.cancel()
+                    await self._routines.finish()
+                    for beat in beats:
+                        beat.cancel()
         except BaseExceptionGroup as group:
             # The task group wraps what ended it; `except*` would wrap it again.
             known, unknown = group.split(ApplianceError)
@@ -328,8 +374,14 @@ class Service:
             self._delivered_s = t_s
             self._loop.call_soon_threadsafe(self._deliveries.put_nowait, (step.events, t_s))
 
-    async def _deliver_all(self, tasks: asyncio.TaskGroup) -> None:
+    async def _deliver_all(self) -> None:
         while (delivery := await self._deliveries.get()) is not None:
+            if isinstance(delivery, _Message):
+                self._messages_waiting -= 1
+                self._routines.message(delivery.topic, delivery.payload, retained=delivery.retained)
+                if self.resting:
+                    self._wake_for_timer()
+                continue
             events, t_s = delivery
             if not self._ready:
                 self._ready = True
@@ -343,18 +395,12 @@ class Service:
                 self._health.audio_processed(t_s)
             if self._publisher:
                 self._publisher.advance(t_s)
-            firings: list[Firing] = []
             for event in events:
                 self._log_faults(event)
                 if self._publisher:
                     self._publisher.handle(event)
-                firings += self._engine.handle(event, self._clock.now().astimezone())
-            firings += self._engine.advance(self._clock.now().astimezone())
-            for firing in firings:
-                _log.info("routine %s: %s", firing.routine_id, firing.cause)
-                task = tasks.create_task(self._actions.run(firing))
-                self._acting[task] = firing.routine_id
-                task.add_done_callback(self._acting.pop)
+                self._routines.handle(event)
+            self._routines.advance()
             if resting:
                 self._wake_for_timer()
 
@@ -366,15 +412,6 @@ class Service:
                 _log.warning("%s: %s", self._source.audio.name, ", ".join(event.faults))
             else:
                 _log.info("%s: well again", self._source.audio.name)
-
-    async def _finish_actions(self) -> None:
-        """Let what routines have begun come to its end, but not for long: whoever ends us waits."""
-        if not self._acting:
-            return
-        _, unfinished = await asyncio.wait(self._acting, timeout=_LAST_ACTIONS_S)
-        for task in unfinished:
-            self._routine_failed(f"routine {self._acting[task]}: cut off, because the service ends")
-            task.cancel()
 
     async def _beat(self) -> None:
         """Feed the watchdog and publish health, each at its pace."""
@@ -389,13 +426,17 @@ class Service:
                 published_s = time.monotonic()
                 self._publisher.publish_health()
 
+    async def _look_at_routines(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_AT_FILE_S)
+            self._routines.look_at_file()
+
     def _wake_for_timer(self) -> None:
-        """Look after a routine's `for` when it is over: while the source rests no block does."""
+        """Look after what routines wait for when it is over: while the source rests no block does."""
         if self._timer is not None:
             self._timer.cancel()
-        deadline = self._engine.next_deadline
-        if deadline is not None:
-            wait_s = (deadline - self._clock.now()).total_seconds()
+        wait_s = self._routines.wait_s()
+        if wait_s is not None:
             self._timer = self._loop.call_later(max(wait_s, _DELIVER_S), self._audio.request, _nothing)
 
     def _say_device_lost(self, lost: DeviceLost) -> None:
@@ -411,6 +452,35 @@ class Service:
         self.restart_wanted = True
         _log.info("restarting")
         self._audio.stop()
+
+    def _listen(self, topics: frozenset[str]) -> None:
+        """Have the messages of these topics brought to routines, and of no others."""
+        if self._output is None:
+            if topics:
+                _log.warning("routines wait for MQTT messages, but mqtt.enabled is false in the configuration")
+            return
+        for gone in self._listened.keys() - topics:
+            self._listened.pop(gone)()
+        for topic in sorted(topics - self._listened.keys()):
+            try:
+                self._listened[topic] = self._output.subscribe(topic, self._heard)
+            except PublishRejected as error:
+                self._routine_failed(f"routines: {error}")
+
+    def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
+        """In the network thread: hand over to the event loop, or pass over what floods."""
+
+        def take() -> None:
+            if self._messages_waiting == _MESSAGES_WAITING:
+                if not self._flooded:
+                    self._routine_failed(f"routines: {_MESSAGES_WAITING} messages wait; those behind are passed over")
+                self._flooded = True
+                return
+            self._flooded = self._flooded and self._messages_waiting > 0
+            self._messages_waiting += 1
+            self._deliveries.put_nowait(_Message(topic, payload, retained))
+
+        self._loop.call_soon_threadsafe(take)
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool, qos: int) -> None:
         if self._output is None:
@@ -442,9 +512,3 @@ def make_player(config: Config, audio: Audio) -> EmissionPlayer | None:
         fade_s=config.emission.fade_ms / 1000.0,
         full_scale_db_spl=config.audio.speaker_full_scale_db_spl,
     )
-
-
-def _routines(config: Config) -> tuple[Routine, ...]:
-    if config.routines.file is None:
-        return ()
-    return load_routines(config.routines.file, commands=config.routines.commands)

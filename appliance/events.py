@@ -1,8 +1,12 @@
 """What the pipeline says: a closed union, each member with its evidence and the stream time it holds for."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from appliance.types import Emission, MotionClass, Presence
+
+Fault = Literal["clipping", "device_lost", "frames_lost", "silence", "tone_missing"]
+"""What can be wrong with the ears: every name that `StreamHealth.faults` may hold, and a card that went away."""
 
 
 @dataclass(frozen=True, slots=True)

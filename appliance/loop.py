@@ -128,15 +128,17 @@ class AudioLoop:
         """Sleep until the emission is wanted again."""
         self._audio.suspend()
         self.resting = True
-        while not self._stopping.is_set() and not self._pipeline.emission.on:
+        while True:
+            # Before anything is looked at: who asks or stops from now on is not missed.
+            self._asked.clear()
             self._deliver(Step(tuple(self._obey())), self._now_s)
-            if not self._pipeline.emission.on:
-                self._asked.wait()
+            if self._stopping.is_set() or self._pipeline.emission.on:
+                break
+            self._asked.wait()
         self.resting = False
 
     def _obey(self) -> list[Event]:
         """Do what was asked for; the events that it brings."""
-        self._asked.clear()
         events: list[Event] = []
         while not self._requests.empty():
             events += self._requests.get()(self._pipeline, self._now_s)

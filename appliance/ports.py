@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.types import PcmBlock
+from appliance.types import DopplerFrame, PcmBlock, Score
 
 
 class Audio(Protocol):
@@ -39,3 +39,42 @@ class Audio(Protocol):
 
     def close(self) -> None:
         """Give the device back; may be called twice."""
+
+
+class Detector(Protocol):
+    """What judges Doppler frames."""
+
+    def process(self, frame: DopplerFrame) -> Score | None:
+        """The score of one frame; None while nothing can be said."""
+
+    def tune(self, *, false_alarms_per_day: float) -> None:
+        """Judge from now on so that a stationary empty room is called moving so often."""
+
+    def reset(self) -> None:
+        """Forget the room."""
+
+
+class Player(Protocol):
+    """Plays music and speech beside the tone; used in the event loop.
+
+    A call that is cancelled ends what it plays, without a click.
+    """
+
+    async def play(self, media: str, *, level_db: float) -> None:
+        """Play a file (its path) or a stream (its http or https address) to its end, or until `stop`.
+
+        `level_db` is relative to the sound's own level, from -60 to 0.
+
+        Raises:
+            RoutineError: it is missing or cannot be played; names it.
+        """
+
+    async def announce(self, text: str, *, language: str, level_db: float) -> None:
+        """Speak a text to its end, or until `stop`; `language` such as en, de or en-gb.
+
+        Raises:
+            RoutineError: it cannot be spoken.
+        """
+
+    def stop(self) -> None:
+        """End whatever is played or spoken; nothing where there is nothing."""

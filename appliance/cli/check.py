@@ -38,7 +38,8 @@ def check(args: argparse.Namespace) -> int:
         # Without a configuration its allow list is not known: no command is called wrong for that.
         commands = config.routines.commands if config else None
         try:
-            routines = load_routines(routines_path, commands=commands)
+            known = config is None or config.routines.position is not None
+            routines = load_routines(routines_path, commands=commands, place_known=known)
             read.append(f"{routines_path}: {len(routines)} routine{'' if len(routines) == 1 else 's'}")
         except ConfigError as error:
             faults.append(error)

@@ -12,7 +12,7 @@ from appliance import __version__
 from appliance.app import choose_card
 from appliance.classify.tflite import probe_runtime
 from appliance.cli.run import add_config, config_path
-from appliance.config.load import load_config, load_routines
+from appliance.config.load import load_config, load_routines_of
 from appliance.config.schema import Config
 from appliance.dsp.downconvert import DownConverter
 from appliance.errors import ApplianceError
@@ -79,7 +79,7 @@ def _routines(config: Config) -> str:
     path = config.routines.file
     if path is None:
         return "none configured"
-    return f"{path}: {len(load_routines(path, commands=config.routines.commands))}"
+    return f"{path}: {len(load_routines_of(config))}"
 
 
 def _card(config: Config) -> str:

@@ -1,6 +1,6 @@
 """Files of the owner in, checked models out; every fault of a file at once, with its line and column."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from appliance.config.schema import Config
 from appliance.config.yaml12 import Document, Mark, Place, dotted, parse
 from appliance.errors import ConfigError, Problem
 from appliance.fields import MISSING_KEY, UNKNOWN_KEY
+from appliance.routines.checks import faults_between
 from appliance.routines.schema import Routine
 
 CONFIG_PATH = Path("/etc/pipistrelle/appliance.yaml")
@@ -26,46 +27,76 @@ def load_config(path: Path | None) -> Config:
     """
     if path is None:
         return Config()
-    document = _read(path)
+    document = read_document(path)
     data = {} if document.data is None else document.data
     if not isinstance(data, dict):
-        raise _wrong_top(path, document, "a mapping of keys")
+        raise wrong_top(path, document, "a mapping of keys")
     context = {"directory": path.parent}
     problems = list(document.problems)
     try:
         config = Config.model_validate(data, context=context)
     except ValidationError as error:
-        problems += _located(error, document)
+        problems += located(error, document)
         problems += _between_keys(data, error, document)
     if problems:
-        raise _all_at_once(path, problems)
+        raise all_at_once(path, problems)
     return config
 
 
-def load_routines(path: Path, *, commands: Collection[str] | None) -> tuple[Routine, ...]:
+def load_routines(
+    path: Path,
+    *,
+    commands: Mapping[str, Sequence[str]] | None,
+    place_known: bool = True,
+    can_play: bool = False,
+) -> tuple[Routine, ...]:
     """The routines of a file; none where it is empty.
 
-    They may start `commands`, the names of the configuration's allow list; with None, where that list could not be
-    read, the names are not checked.
+    Args:
+        path: of the file.
+        commands: the configuration's allow list; with None, where that could not be read, commands are not checked.
+        place_known: whether the configuration tells the device's position, which the sun's times need.
+        can_play: whether there is a player for sounds and speech.
 
     Raises:
         ConfigError: the file cannot be read or used; holds every problem.
     """
-    document = _read(path)
+    document = read_document(path)
     data = [] if document.data is None else document.data
     if not isinstance(data, list):
-        raise _wrong_top(path, document, "a list of routines")
+        raise wrong_top(path, document, "a list of routines")
     problems = document.problems + _repeated_ids(data, document)
-    routines = []
+    routines = {}
     for index, found in enumerate(data):
         try:
-            routines.append(Routine.model_validate(found, context={"commands": commands}))
+            routines[index] = Routine.model_validate(found, context={"commands": commands, "can_play": can_play})
         except ValidationError as error:
-            known = isinstance(found, dict) and isinstance(found.get("id"), str) and found["id"]
-            problems += _located(error, document, within=(index,), name=known or f"routines[{index}]")
+            problems += located(error, document, within=(index,), name=_name_of(index, found))
+    for place, message in faults_between(routines, data=data, commands=commands, place_known=place_known):
+        mark = document.values.get(_place_in_file(place[1:], document, place[:1]), Mark(1, 1))
+        index = int(place[0])
+        problems.append(Problem(mark.line, mark.column, dotted((_name_of(index, data[index]), *place[1:])), message))
     if problems:
-        raise _all_at_once(path, problems)
-    return tuple(routines)
+        raise all_at_once(path, problems)
+    return tuple(routines.values())
+
+
+def load_routines_of(config: Config, *, can_play: bool = False) -> tuple[Routine, ...]:
+    """The routines that a configuration names, checked against it; none where it names no file.
+
+    Raises:
+        ConfigError: the file cannot be read or used; holds every problem.
+    """
+    settings = config.routines
+    if settings.file is None:
+        return ()
+    known = settings.position is not None
+    return load_routines(settings.file, commands=settings.commands, place_known=known, can_play=can_play)
+
+
+def _name_of(index: int, found: Any) -> str:
+    known = isinstance(found, dict) and isinstance(found.get("id"), str) and found["id"]
+    return known or f"routines[{index}]"
 
 
 def _repeated_ids(data: list[Any], document: Document) -> list[Problem]:
@@ -95,15 +126,24 @@ def _between_keys(data: dict[str, Any], error: ValidationError, document: Docume
     try:
         Config.model_validate(right)
     except ValidationError as between:
-        return _located(between, document)
+        return located(between, document)
     return []
 
 
-def _read(path: Path) -> Document:
+def read_document(path: Path) -> Document:
     """The file as plain values with their places.
 
     Raises:
         ConfigError: it cannot be read, is no UTF-8 text or no YAML.
+    """
+    return parse(read_text(path), path=str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: it cannot be read, is too large or no UTF-8 text.
     """
     try:
         with path.open("rb") as file:
@@ -119,10 +159,10 @@ def _read(path: Path) -> Document:
         before = error.object[: error.start].decode("utf-8-sig")
         mark = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise ConfigError(str(path), [Problem(mark.line, mark.column, "file", "is not UTF-8 text")]) from error
-    return parse(text, path=str(path))
+    return text
 
 
-def _located(error: ValidationError, document: Document, *, within: Place = (), name: str = "") -> list[Problem]:
+def located(error: ValidationError, document: Document, *, within: Place = (), name: str = "") -> list[Problem]:
     """A model's refusals with the places of their keys; `within` is where in the file the model stands."""
     problems = []
     for fault in error.errors(include_url=False):
@@ -147,7 +187,8 @@ def _place_in_file(loc: Place, document: Document, within: Place) -> Place:
     return place
 
 
-def _wrong_top(path: Path, document: Document, wanted: str) -> ConfigError:
+def wrong_top(path: Path, document: Document, wanted: str) -> ConfigError:
+    """The error of a file whose first level is something else."""
     found = (
         "a mapping" if isinstance(document.data, dict) else "a list" if isinstance(document.data, list) else "one value"
     )
@@ -155,5 +196,6 @@ def _wrong_top(path: Path, document: Document, wanted: str) -> ConfigError:
     return ConfigError(str(path), [Problem(mark.line, mark.column, "file", f"must be {wanted}, not {found}")])
 
 
-def _all_at_once(path: Path, problems: Collection[Problem]) -> ConfigError:
+def all_at_once(path: Path, problems: Collection[Problem]) -> ConfigError:
+    """One error with all problems of a file, in their order."""
     return ConfigError(str(path), sorted(problems, key=lambda problem: (problem.line, problem.column)))

@@ -188,13 +188,20 @@ class MqttConfig(PlainModel):
 
 
 class RoutinesConfig(PlainModel):
-    """The file of routines, and the commands they may start: argument lists by name."""
+    """The file of routines, the commands they may start as argument lists by name, and where the sun is looked for."""
 
     file: _FilePath = None
     commands: dict[
         Annotated[str, Matching(r"[A-Za-z0-9_-]{1,64}", "a name of 1 to 64 letters, digits, _ or -")],
         Annotated[tuple[_Argument, ...], Field(strict=False), NotEmpty()],
     ] = Field(default_factory=dict)
+    position: Annotated[
+        Annotated[
+            tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=180)]], Field(strict=False)
+        ]
+        | None,
+        Wanted("[latitude, longitude] in degrees such as [52.5, 13.4], or null"),
+    ] = None
 
 
 class Config(PlainModel):

@@ -17,6 +17,7 @@ MIN_PULSE_S: Final[float]
 MAX_PULSE_S: Final[float]
 MIN_PULSE_FADE_S: Final[float]
 MAX_PULSE_FADE_S: Final[float]
+PHASOR_MARGIN: Final[int]
 
 @final
 class DownConverter:
@@ -85,6 +86,36 @@ class MultipathChannel:
         out: NDArray[np.float32],
     ) -> None: ...
     def reset(self) -> None: ...
+
+@final
+class PhasorSum:
+    def __init__(self, *, mics: int, segment_samples: int) -> None: ...
+    # way, gain [segments + 1 + 2 * PHASOR_MARGIN, paths, mics], chosen [paths]; adds to out [mics, segments * samples]
+    def process_into(
+        self,
+        way: NDArray[np.float64],
+        turns_per_way: float,
+        gain: NDArray[np.float32],
+        chosen: NDArray[np.uint8],
+        out: NDArray[np.complex64],
+    ) -> None: ...
+
+@final
+class EchoPaths:
+    def __init__(self, *, mics: int, nearest_m: float) -> None: ...
+    # places [times, points, 3], strength [times, points], scale, offset [times, mics]; fills delay, gain [.., .., mics]
+    def process_into(
+        self,
+        places_m: NDArray[np.float64],
+        strength: NDArray[np.float32],
+        source_m: NDArray[np.float64],
+        mics_m: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        offset: NDArray[np.float64],
+        absorption_per_m: float,
+        delay: NDArray[np.float64],
+        gain: NDArray[np.float32],
+    ) -> None: ...
 
 @final
 class RangeGate:

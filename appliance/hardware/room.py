@@ -1,27 +1,43 @@
 """The virtual room: a sound card without a card. It hears what is really played; no tone, no echo."""
 
 from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from appliance.dsp._core import MultipathChannel
 from appliance.errors import SourceError
-from appliance.simulation.propagation import Propagation
+from appliance.simulation.device import CONVERTER_BITS, MIC_FULL_SCALE_DB_SPL, RESPONSE_TAPS
+from appliance.simulation.fir import Fir
+from appliance.simulation.heard import SoundsHeard
+from appliance.simulation.loudspeaker import Modulation
+from appliance.simulation.propagation import PathGroup, Propagation
 from appliance.simulation.scenes import Scene
 from appliance.types import PcmBlock
-
-MIC_FULL_SCALE_DB_SPL = 120.0
-MIC_NOISE_DB_SPL_PER_HZ = -5.0
-CONVERTER_BITS = 24
 
 ROOM_RATE_HZ = 192_000
 MAX_TRUE_HZ = 68_000.0
 """Above it the fractional delays of the channel are no longer within -90 dB of the truth."""
 
 _MAX_DELAY_S = 0.12
-_CONTROL_S = 0.001
-"""Motion is straight between instants this far apart: 6 um off for a foot that accelerates with 50 m/s2."""
+_CONTROLS_A_POINT = 12
+"""Motion is straight between instants this much denser than cubics would need: 6 um off for a foot that accelerates
+with 50 m/s2, 6 um as well for the tip of a blade."""
+
+_WIDE_HZ = 1_000.0
+_TILT_HZ = 1_000.0
+_MUSIC_FRAMES = 32
+_CONE_FRAMES = 16
+"""A delay that any movement of a cone can be taken off."""
+
+_MUSIC_FRAMES = 32
+_CONE_FRAMES = 16
+"""A delay that any movement of a cone can be taken off."""
+
+_DEAD = 1e-9
+"""What stands for a gain of nothing where a logarithm is taken."""
 
 _LATENCY_BLOCKS = 2
 _DEFAULT_FREQUENCY_HZ = 40_000.0
@@ -61,27 +77,56 @@ class VirtualRoom:
         self._scene = scene
         self._block_frames = block_frames
         self._propagation = Propagation(scene, mics=mics)
-        self._channel = MultipathChannel(
-            paths=self._propagation.paths, mics=mics, max_delay_frames=int(_MAX_DELAY_S * rate_hz)
-        )
+        max_delay_frames = int(_MAX_DELAY_S * rate_hz)
+        self._channels = [
+            _Ways(
+                group,
+                MultipathChannel(paths=group.paths, mics=mics, max_delay_frames=max_delay_frames),
+                max_delay_frames,
+            )
+            for group in self._propagation.groups
+        ]
+        self._modulation: Modulation | None = None
+        if scene.music is not None:
+            self._modulation = Modulation(scene.unit, scene.music, scene.air.temperature_c)
+            self._cone = MultipathChannel(paths=1, mics=1, max_delay_frames=4 * _CONE_FRAMES)
+        self._sounds = SoundsHeard(scene.sounds, self._propagation.mics_m)
+        self._responses = _responses(scene, mics)
+        self._before = np.zeros((mics, RESPONSE_TAPS - 1), np.float32)
         self._random = np.random.default_rng(scene.seed + 1)
         to_mic = 10.0 ** ((speaker_full_scale_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0)
         self._scale = np.float32(to_mic / 2.0**31)
-        noise_db_spl = MIC_NOISE_DB_SPL_PER_HZ + 10.0 * np.log10(rate_hz / 2.0)
+        noise_db_spl = scene.unit.noise_db_spl_per_hz + 10.0 * np.log10(rate_hz / 2.0)
         self._noise = np.float32(10.0 ** ((noise_db_spl - MIC_FULL_SCALE_DB_SPL) / 20.0) / np.sqrt(2.0))
         self._frame = 0
-        self._absorption_hz = _DEFAULT_FREQUENCY_HZ
+        self._middle_hz = _DEFAULT_FREQUENCY_HZ
+        self._is_wide = False
+        self._signal_before = np.zeros(2, np.float32)
         self._playback: deque[NDArray[np.int32]] = deque(
             np.zeros(block_frames, np.int32) for _ in range(_LATENCY_BLOCKS)
         )
 
     def read(self) -> PcmBlock | None:
         """What the microphones heard while the oldest waiting block was played; None when the scene is over."""
+        lost_frames = self._lose()
         first_frame = self._frame
         if first_frame / self.rate_hz >= self._scene.duration_s:
             return None
-        played = self._playback.popleft() if self._playback else np.zeros(self._block_frames, np.int32)
-        return PcmBlock(samples=self.process(played[:, None]), first_frame=first_frame, rate_hz=self.rate_hz)
+        samples = self.process(self._played()[:, None])
+        return PcmBlock(samples=samples, first_frame=first_frame, rate_hz=self.rate_hz, lost_frames_before=lost_frames)
+
+    def _played(self) -> NDArray[np.int32]:
+        return self._playback.popleft() if self._playback else np.zeros(self._block_frames, np.int32)
+
+    def _lose(self) -> int:
+        """Pass over a gap of the scene that begins in or before this block; the number of frames lost."""
+        lost_frames = 0
+        for gap in self._scene.unit.gaps:
+            if self._frame <= gap.start_s * self.rate_hz < self._frame + self._block_frames:
+                lost_frames += round(gap.lost_s * self.rate_hz)
+        if lost_frames:
+            self.process(np.resize(self._played(), (lost_frames, 1)))
+        return lost_frames
 
     def write(self, samples: NDArray[np.int32]) -> None:
         """Play [frames, outputs]; the tweeter hangs on output 0."""
@@ -97,22 +142,103 @@ class VirtualRoom:
         """What [frames, mics] the microphones hear while `playback` [frames, outputs] is played."""
         frames = len(playback)
         signal = playback[:, 0].astype(np.float32) * self._scale
+        if self._modulation is not None:
+            signal = self._modulated(signal, self._modulation)
+        heard = np.zeros((frames, self.mics), np.float32)
+        played = self._look(signal)
+        for ways in self._channels:
+            self._carry(ways, signal, played, heard)
+        if self._responses is not None:
+            heard = self._answer(heard)
         sound = self._random.standard_normal((frames, self.mics), dtype=np.float32) * self._noise
-        points = max(2, round(frames / self.rate_hz / _CONTROL_S) + 1)
-        t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
-        delay_s, gain = self._propagation.delays_and_gains(t_s, self._played_hz(signal))
-        self._channel.process_into(signal, delay_s * self.rate_hz, gain, sound)
+        sound += heard
+        self._sounds.add_to(sound, self._frame)
         self._frame += frames
         step = 2.0 ** (CONVERTER_BITS - 1)
         codes: NDArray[np.int32] = np.clip(np.rint(sound * np.float32(step)), -step, step - 1.0).astype(np.int32)
         codes <<= 32 - CONVERTER_BITS
         return codes
 
-    def _played_hz(self, signal: NDArray[np.float32]) -> float:
-        """Where air absorption is taken for all tones: their mean frequency by power, kept while it is about that."""
+    def _modulated(self, signal: NDArray[np.float32], modulation: Modulation) -> NDArray[np.float32]:
+        """The loudspeaker's output while music moves it; delayed by _CONE_FRAMES."""
+        frames = len(signal)
+        points = frames // _MUSIC_FRAMES + 2
+        t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
+        delay = (modulation.delay_s(t_s) * self.rate_hz + _CONE_FRAMES)[:, None, None]
+        moved = np.zeros((frames, 1), np.float32)
+        self._cone.process_into(signal, delay, modulation.level(t_s).astype(np.float32)[:, None, None], moved)
+        return np.ascontiguousarray(moved[:, 0])
+
+    def _carry(self, ways: "_Ways", signal: NDArray[np.float32], played: "_Played", heard: NDArray[np.float32]) -> None:
+        """Add what comes by the paths of one group."""
+        frames, group = len(signal), ways.group
+        points = max(2, round(frames / self.rate_hz * group.rate_hz * _CONTROLS_A_POINT) + 1)
+        t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
+        rays = group.rays(t_s, played.middle_hz)
+        delay_frames = rays.delay_s * self.rate_hz
+        ways.channel.process_into(signal, delay_frames, rays.gain, heard)
+        if played.tilt is None:
+            return
+        if ways.tilted is None:
+            ways.tilted = MultipathChannel(paths=group.paths, mics=self.mics, max_delay_frames=ways.max_delay_frames)
+        above = group.rays(t_s, played.middle_hz + _TILT_HZ).gain
+        below = group.rays(t_s, played.middle_hz - _TILT_HZ).gain
+        # the tilted signal comes a frame late
+        ways.tilted.process_into(played.tilt, delay_frames - 1.0, (above - below) * np.float32(0.5), heard)
+
+    def _answer(self, heard: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The tweeter's and microphones' responses over frequency."""
+        assert self._responses is not None
+        whole = np.concatenate([self._before, heard.T], axis=1)
+        self._before = whole[:, -(RESPONSE_TAPS - 1) :]
+        filtered = [response.process(whole[m : m + 1]) for m, response in enumerate(self._responses)]
+        return np.ascontiguousarray(np.concatenate(filtered).T)
+
+    def _look(self, signal: NDArray[np.float32]) -> "_Played":
+        """Where absorption and reflection are taken, and the signal by whose help they change over frequency.
+
+        The frequency is the mean by power of what is played, kept while it is about that. Once something wide has been
+        played (several tones, a chirp), gains follow a straight line over frequency around it.
+        """
         if signal.any():
             power = np.abs(np.fft.rfft(signal)) ** 2
-            mean_hz = float(power @ np.arange(len(power)) / power.sum()) * self.rate_hz / len(signal)
-            if abs(mean_hz / self._absorption_hz - 1.0) > _RETUNED:
-                self._absorption_hz = mean_hz
-        return self._absorption_hz
+            frequency_hz = np.arange(len(power)) * self.rate_hz / len(signal)
+            mean_hz = float(power @ frequency_hz / power.sum())
+            spread_hz = float(np.sqrt(power @ (frequency_hz - mean_hz) ** 2 / power.sum()))
+            self._is_wide |= spread_hz > _WIDE_HZ
+            if abs(mean_hz / self._middle_hz - 1.0) > _RETUNED:
+                self._middle_hz = mean_hz
+        whole = np.concatenate([self._signal_before, signal])
+        self._signal_before = whole[-2:]
+        if not self._is_wide:
+            return _Played(self._middle_hz, None)
+        # an even filter of three taps whose gain is 0 at the middle and 1 where the gains are _TILT_HZ higher
+        middle = 2.0 * np.pi * self._middle_hz / self.rate_hz
+        side = np.float32(-0.5 / (np.sin(middle) * 2.0 * np.pi * _TILT_HZ / self.rate_hz))
+        tilt = side * (whole[2:] + whole[:-2] - np.float32(2.0 * np.cos(middle)) * whole[1:-1])
+        return _Played(self._middle_hz, np.ascontiguousarray(tilt, np.float32))
+
+
+class _Played(NamedTuple):
+    """What is played: its middle, and the signal with a gain that rises over frequency, where that is wanted."""
+
+    middle_hz: float
+    tilt: NDArray[np.float32] | None
+
+
+@dataclass(slots=True)
+class _Ways:
+    """A group of paths and what carries sound over them."""
+
+    group: PathGroup
+    channel: MultipathChannel
+    max_delay_frames: int
+    tilted: MultipathChannel | None = None
+
+
+def _responses(scene: Scene, mics: int) -> list[Fir] | None:
+    """The unit's responses as filters, one a microphone; None for a flat unit."""
+    unit = scene.unit
+    if unit.is_flat and not (unit.deaf_mics or unit.dead_mics):
+        return None
+    return [Fir(impulse[::-1]) for impulse in unit.impulses(mics, ROOM_RATE_HZ)]

@@ -1,89 +1,39 @@
 """The words of routines.yaml, which are Home Assistant's: triggers, conditions, actions.
 
-Validated with `context={"commands": names}`, a routine may only name those commands; without, any.
+Validated with `context={"commands": names}`, a routine may only name those commands; without, any. With
+`context={"can_play": False}` sounds are refused. What lies between routines is looked at in `checks.py`.
 """
 
-import json
-import re
-from datetime import time
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainValidator, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from appliance.events import Fault
 from appliance.fields import Choice, KindBy, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, did_you_mean
+from appliance.routines.expression import Expression
+from appliance.routines.notation import (
+    Address,
+    Argument,
+    Day,
+    DurationS,
+    Edge,
+    JsonTree,
+    OffsetS,
+    Payload,
+    PresenceForS,
+    Scalar,
+    ScalarTree,
+    TextWithValues,
+    TimeOfDay,
+    ValuePath,
+)
+from appliance.routines.template import NAME
 from appliance.types import MotionClass, Presence
 
-MAX_FOR_S = 366 * 86_400.0
-
-_DURATION = re.compile(r"([0-9]{1,4}):([0-5]?[0-9]):([0-5][0-9])")
-_TIME_OF_DAY = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
-
-
-def _duration_s(found: Any) -> float:
-    """Seconds of a number, of "HH:MM:SS", or of a mapping of hours, minutes and seconds.
-
-    Two parts are refused: Home Assistant reads "1:30" as hours and minutes, most people as minutes and seconds.
-    """
-    total_s = -1.0
-    if isinstance(found, str) and (match := _DURATION.fullmatch(found)):
-        hours, minutes, seconds = (int(part) for part in match.groups())
-        total_s = hours * 3600.0 + minutes * 60.0 + seconds
-    elif isinstance(found, dict):
-        if found and found.keys() <= _UNITS_S.keys() and all(_is_amount(amount) for amount in found.values()):
-            total_s = sum(amount * _UNITS_S[unit] for unit, amount in found.items())
-    elif _is_amount(found):
-        total_s = float(found)
-    if not 0.0 <= total_s <= MAX_FOR_S:
-        message = 'must be seconds, "HH:MM:SS" or a mapping of hours, minutes and seconds, from 0 to 366 days'
-        raise PydanticCustomError("plain", message)
-    return total_s
-
-
-_UNITS_S = {"hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
-
-
-def _is_amount(found: Any) -> bool:
-    return isinstance(found, (int, float)) and not isinstance(found, bool) and 0 <= found <= MAX_FOR_S
-
-
-def _time_of_day(found: object) -> time | None:
-    match = _TIME_OF_DAY.fullmatch(found) if isinstance(found, str) else None
-    if match is None:
-        raise PydanticCustomError("plain", "must be a time of day from 00:00 to 23:59:59, as HH:MM or HH:MM:SS")
-    hour, minute, second = (int(part or 0) for part in match.groups())
-    return time(hour, minute, second)
-
-
-def _json_bytes(found: object) -> bytes:
-    try:
-        return json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except ValueError as error:
-        raise PydanticCustomError("plain", "must not hold .inf or .nan: JSON has no such numbers") from error
-
-
-def _payload(found: object) -> bytes:
-    if isinstance(found, str):
-        return found.encode()
-    if isinstance(found, (bool, int, float, dict)):
-        return _json_bytes(found)
-    raise PydanticCustomError("plain", "must be text, a number, true, false or a mapping")
-
-
-def _url(found: object) -> str:
-    message = "must be an address that begins with http:// or https://, in ASCII and without a user name"
-    if isinstance(found, str) and re.fullmatch(r"[!-~]{1,2000}", found):
-        try:
-            parts = urlsplit(found)
-            usable = (
-                parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and "@" not in parts.netloc
-            )
-        except ValueError:
-            usable = False
-        if usable:
-            return found
-    raise PydanticCustomError("plain", message)
+MAX_RUNS = 100
+DEFAULT_RUNS = 10
+"""Runs of one routine that may wait or go on at once; Home Assistant's default."""
 
 
 def _allowed(found: object, info: ValidationInfo) -> str:
@@ -96,37 +46,123 @@ def _allowed(found: object, info: ValidationInfo) -> str:
     return found
 
 
-_TimeOfDay = Annotated[time | None, PlainValidator(_time_of_day)]
+def _expression(found: object) -> Expression:
+    if not isinstance(found, str):
+        raise PydanticCustomError("plain", "must be text such as weather.temperature > 25")
+    return Expression(found)
+
+
+def _listed(found: object) -> object:
+    """One word stands for a list of one."""
+    return [found] if isinstance(found, str) else found
+
+
+_Name = Annotated[str, Matching(NAME, "a name of a-z, 0-9 and _ that begins with a letter")]
+_RoutineId = Annotated[str, Matching(r"[a-z0-9_]{1,64}", "1 to 64 of a-z, 0-9 and _")]
+_Days = Annotated[tuple[Day, ...], Field(strict=False), BeforeValidator(_listed)]
+_LevelDb = Annotated[float, Range(-60, 0)]
+
+
+# Triggers
 
 
 class PresenceTrigger(PlainModel):
-    """Presence becomes `to` and stays so for `for_s` seconds."""
+    """Presence becomes `to` and stays so for `for_s` seconds.
+
+    `if_already` says what a state means that holds when the routine begins to be watched: `for` counts from then
+    (start), the routine fires at once (fire), or the next change is waited for (ignore).
+    """
 
     trigger: Literal["presence"]
     to: Annotated[Presence, Choice()]
-    for_s: Annotated[float, PlainValidator(_duration_s)] = Field(0.0, alias="for")
+    for_s: PresenceForS = Field(0.0, alias="for")
+    if_already: Annotated[Literal["start", "fire", "ignore"], Choice()] = "start"
 
 
 class MotionTrigger(PlainModel):
-    """Motion begins, of any kind or of one."""
+    """Motion of a kind, direction and speed; once a motion, when it first is so. Speeds are radial, without sign."""
 
     trigger: Literal["motion"]
     kind: Annotated[Literal[MotionClass.MAJOR, MotionClass.MINOR], Choice()] | None = None
+    direction: Annotated[Literal["towards", "away"], Choice()] | None = None
+    speed_above_mps: Annotated[float, Range(0, 10)] | None = None
+    speed_below_mps: Annotated[float, Range(0, 10)] | None = None
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        above, below = self.speed_above_mps, self.speed_below_mps
+        if above is not None and below is not None and above >= below:
+            raise PydanticCustomError("plain", "speed_above_mps must be less than speed_below_mps")
+        return self
+
+
+class MqttTrigger(PlainModel):
+    """A message comes on `topic`: any, one that is `payload`, or JSON in which `value` is `payload`."""
+
+    trigger: Literal["mqtt"]
+    topic: Annotated[str, Topic()]
+    payload: Scalar | None = None
+    value: ValuePath | None = None
+
+    @model_validator(mode="after")
+    def _value_is_something(self) -> Self:
+        if self.value is not None and self.payload is None:
+            raise PydanticCustomError("plain", "value needs a payload to be compared with")
+        return self
+
+
+class TimeTrigger(PlainModel):
+    """A local time of day, on all days or some."""
+
+    trigger: Literal["time"]
+    at: TimeOfDay
+    weekday: _Days = ()
+
+
+class SunTrigger(PlainModel):
+    """The sun rises or sets, `offset_s` seconds later."""
+
+    trigger: Literal["sun"]
+    event: Annotated[Literal["sunrise", "sunset"], Choice()]
+    offset_s: OffsetS = Field(0.0, alias="offset")
+
+
+class HealthTrigger(PlainModel):
+    """A fault of the device appears or goes: one of them, or the first and the last of any."""
+
+    trigger: Literal["health"]
+    event: Annotated[Literal["appears", "goes"], Choice()]
+    fault: Annotated[Fault, Choice()] | None = None
+
+
+# Conditions
 
 
 class TimeCondition(PlainModel):
-    """Local time of day is at or behind `after` and before `before`; over midnight when `after` is the later."""
+    """Local time is at or behind `after` and before `before`; over midnight when `after` is the later.
+
+    `weekday` is the day on which the window begins, so that one on Friday over midnight ends on Saturday.
+    """
 
     condition: Literal["time"]
-    after: _TimeOfDay = None
-    before: _TimeOfDay = None
+    after: Edge = None
+    before: Edge = None
+    after_offset_s: OffsetS = Field(0.0, alias="after_offset")
+    before_offset_s: OffsetS = Field(0.0, alias="before_offset")
+    weekday: _Days = ()
 
     @model_validator(mode="after")
     def _is_a_window(self) -> Self:
-        if self.after is None and self.before is None:
-            raise PydanticCustomError("plain", "needs after, before or both")
-        if self.after == self.before:
+        if self.after is None and self.before is None and not self.weekday:
+            raise PydanticCustomError("plain", "needs after, before, weekday or several of them")
+        if self.after is not None and (self.after, self.after_offset_s) == (self.before, self.before_offset_s):
             raise PydanticCustomError("plain", "after and before must differ")
+        for name, edge, offset_s in (
+            ("after", self.after, self.after_offset_s),
+            ("before", self.before, self.before_offset_s),
+        ):
+            if offset_s and not isinstance(edge, str):
+                raise PydanticCustomError("plain", f"{name}_offset belongs to {name}: sunrise or sunset")
         return self
 
 
@@ -137,44 +173,176 @@ class PresenceCondition(PlainModel):
     state: Annotated[Presence, Choice()]
 
 
+class StateCondition(PlainModel):
+    """A named value, with steps into it, is `state`."""
+
+    condition: Literal["state"]
+    name: Annotated[
+        str, Matching(rf"{NAME}(\.[A-Za-z0-9_-]{{1,64}}){{0,15}}", "the name of a value, as armed or weather.wind")
+    ]
+    state: Scalar
+
+
+class ExpressionCondition(PlainModel):
+    """An expression over named values is true."""
+
+    condition: Literal["expression"]
+    expression: Annotated[Expression, PlainValidator(_expression)]
+
+
+Condition = TimeCondition | PresenceCondition | StateCondition | ExpressionCondition
+_Conditions = Annotated[tuple[Annotated[Condition, KindBy("condition")], ...], Field(strict=False)]
+
+
+# Actions
+
+
 class PublishAction(PlainModel):
-    """Sends an MQTT message; `payload` is what goes over the wire."""
+    """Sends an MQTT message; a mapping goes over the wire as JSON."""
 
     action: Literal["mqtt.publish"]
     topic: Annotated[str, Topic()]
-    payload: Annotated[bytes, PlainValidator(_payload)]
+    payload: Payload
     retain: bool = False
     qos: Annotated[Literal[0, 1, 2], Choice()] = 1
 
 
 class WebhookAction(PlainModel):
-    """Makes an HTTP request; `body` is JSON, or nothing."""
+    """Makes an HTTP request; `body` is sent as JSON. Its JSON answer becomes the value `response_variable`."""
 
     action: Literal["webhook"]
-    url: Annotated[str, PlainValidator(_url)]
+    url: Address
     method: Annotated[Literal["GET", "POST", "PUT", "PATCH", "DELETE"], Choice()] = "POST"
-    body: Annotated[bytes | None, PlainValidator(_json_bytes)] = Field(None, alias="json")
+    body: JsonTree | None = Field(None, alias="json")
     timeout_s: Annotated[float, Range(0.1, 60)] = 5.0
+    response_variable: _Name | None = None
 
 
 class CommandAction(PlainModel):
-    """Starts a program of the configuration's allow list."""
+    """Starts a program of the configuration's allow list.
+
+    An argument of the allow list that is nothing but `{name}` takes the value that `values` gives to that name.
+    """
 
     action: Literal["command"]
     command: Annotated[str, PlainValidator(_allowed)]
+    values: dict[_Name, Argument] = Field(default_factory=dict)
     timeout_s: Annotated[float, Range(0.1, 3600)] = 10.0
 
 
-Trigger = PresenceTrigger | MotionTrigger
-Condition = TimeCondition | PresenceCondition
-Action = PublishAction | WebhookAction | CommandAction
+class _SoundAction(PlainModel):
+    """What needs a player of sounds."""
+
+    @model_validator(mode="after")
+    def _can_be_heard(self, info: ValidationInfo) -> Self:
+        if not (info.context or {}).get("can_play", True):
+            raise PydanticCustomError("plain", "cannot be used: this device has no player for sounds and speech yet")
+        return self
+
+
+class PlayAction(_SoundAction):
+    """Plays a file or a stream to its end, `level_db` below its own level."""
+
+    action: Literal["play"]
+    media: Annotated[
+        str,
+        Matching(r"(/|https?://)[^\x00-\x1f\x7f]{1,1000}", "the path of a file from / on, or an http or https address"),
+    ]
+    level_db: _LevelDb = 0.0
+
+
+class StopPlayingAction(_SoundAction):
+    """Ends whatever is played."""
+
+    action: Literal["stop_playing"]
+
+
+class AnnounceAction(_SoundAction):
+    """Speaks a text with its values."""
+
+    action: Literal["announce"]
+    text: TextWithValues
+    language: Annotated[str, Matching(r"[a-z]{2,3}(-[a-z0-9]{2,8})?", "a language such as en, de or en-gb")] = "en"
+    level_db: _LevelDb = 0.0
+
+
+class EmissionAction(PlainModel):
+    """Lets the tweeter play or rest; while it rests presence is unknown."""
+
+    action: Literal["emission"]
+    state: Annotated[Literal["on", "off"], Choice()]
+
+
+class SetValueAction(PlainModel):
+    """Gives a named value, which lasts until it is set again, over restarts too."""
+
+    action: Literal["set_value"]
+    name: _Name
+    value: ScalarTree
+
+
+class DelayAction(PlainModel):
+    """Waits."""
+
+    action: Literal["delay"]
+    for_s: DurationS = Field(alias="for")
+
+
+class RoutineAction(PlainModel):
+    """Starts another routine, if its conditions, mode and cooldown let it; does not wait for its end."""
+
+    action: Literal["routine"]
+    routine: _RoutineId
+
+
+class ChooseOption(PlainModel):
+    """Actions for when all conditions hold."""
+
+    conditions: Annotated[_Conditions, NotEmpty()]
+    actions: "_Actions"
+
+
+class ChooseAction(PlainModel):
+    """Runs the actions of the first option whose conditions hold, else `default`."""
+
+    action: Literal["choose"]
+    options: Annotated[tuple[ChooseOption, ...], Field(strict=False), NotEmpty()]
+    default: "_Actions" = ()
+
+
+Trigger = PresenceTrigger | MotionTrigger | MqttTrigger | TimeTrigger | SunTrigger | HealthTrigger
+Action = (
+    PublishAction | WebhookAction | CommandAction | PlayAction | StopPlayingAction | AnnounceAction | EmissionAction
+    | SetValueAction | DelayAction | RoutineAction | ChooseAction
+)  # fmt: skip
+_Actions = Annotated[tuple[Annotated[Action, KindBy("action")], ...], Field(strict=False)]
+ChooseOption.model_rebuild()
+ChooseAction.model_rebuild()
+
+
+class Variable(PlainModel):
+    """A value that is read from the last message of a topic: the whole of it, or what stands at `value` in its JSON."""
+
+    topic: Annotated[str, Topic()]
+    value: ValuePath | None = None
 
 
 class Routine(PlainModel):
     """One rule: any of its triggers fires it, if all of its conditions hold; then its actions run in order."""
 
-    id: Annotated[str, Matching(r"[a-z0-9_]{1,64}", "1 to 64 of a-z, 0-9 and _")]
+    id: _RoutineId
     alias: Annotated[str | None, Wanted("text")] = None
     triggers: Annotated[tuple[Annotated[Trigger, KindBy("trigger")], ...], Field(strict=False), NotEmpty()]
-    conditions: Annotated[tuple[Annotated[Condition, KindBy("condition")], ...], Field(strict=False)] = ()
-    actions: Annotated[tuple[Annotated[Action, KindBy("action")], ...], Field(strict=False), NotEmpty()]
+    conditions: _Conditions = ()
+    actions: Annotated[_Actions, NotEmpty()]
+    variables: dict[_Name, Variable] = Field(default_factory=dict)
+    mode: Annotated[Literal["single", "restart", "queued", "parallel"], Choice()] = "single"
+    max: Annotated[int, Range(1, MAX_RUNS)] = DEFAULT_RUNS
+    cooldown_s: DurationS = Field(0.0, alias="cooldown")
+
+    @field_validator("max")
+    @classmethod
+    def _max_has_a_meaning(cls, found: int, info: ValidationInfo) -> int:
+        if info.data.get("mode") not in {"queued", "parallel", None}:
+            raise PydanticCustomError("plain", "belongs to mode queued or parallel")
+        return found

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.simulation.things import WALKING_RATE_HZ, Reflectors, amplitude
+
 Xy = tuple[float, float]
 
 _RAMP_S = 0.5
@@ -96,6 +98,11 @@ class Person:
         facing: which way it looks before it walks, a vector.
     """
 
+    kind = "person"
+    scatterers = len(PARTS)
+    rate_hz = WALKING_RATE_HZ
+    slope_db_per_octave = 0.0
+
     def __init__(self, *, at: Xy, start_s: float, actions: tuple[Action, ...], facing: Xy = (-1.0, 0.0)) -> None:
         heading_rad = math.atan2(facing[1], facing[0])
         waiting = _Segment(Stay(start_s), 0.0, start_s, np.array(at), heading_rad, heading_rad, 0.0, 0.0)
@@ -128,10 +135,14 @@ class Person:
         turn = (last.heading_rad, heading_rad)
         self._segments.append(_Segment(action, self.end_s, duration_s, at, *turn, sitting, walked))
 
+    def reflectors(self, t_s: NDArray[np.float64]) -> Reflectors:
+        """Every part, at any instants."""
+        return Reflectors(self.positions(t_s), amplitude(TARGET_STRENGTH_DB)[None])
+
     def positions(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Place of every part (m), [times, parts, 3]."""
         starts = np.array([segment.start_s for segment in self._segments])
-        which = np.searchsorted(starts, t_s, side="right") - 1
+        which = np.maximum(np.searchsorted(starts, t_s, side="right") - 1, 0)
         places = np.empty((len(t_s), len(PARTS), 3))
         for index in np.unique(which):
             chosen = which == index

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from appliance.errors import SourceError
 from appliance.simulation.bodies import Person, Reach, Sit, StandUp, Stay, Walk
+from appliance.simulation.device import IDEAL, Unit
+from appliance.simulation.loudspeaker import Music
+from appliance.simulation.sounds import Sound
+from appliance.simulation.things import Thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,23 +20,35 @@ class Air:
     relative_humidity_percent: float = 50.0
     turbulence_rad: float = 0.05
     """Phase that moving air adds to a path of 4 m at 40 kHz, root mean square."""
+    turbulence_corner_hz: float = 2.0
+    drift_c_per_hour: float = 0.0
+    heating_swing_c: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A shoe-box room of `size_m` with its device at `device_m`, which looks along +x.
 
-    Whoever stands at x >= `door_x_m` is outside and cannot be heard.
+    Whoever stands at x >= `door_x_m` is outside and cannot be heard. `wall_order` is the number of walls by which the
+    still room is heard (0-2), `echo_order` that of what moves (0-1).
     """
 
     name: str
     duration_s: float
-    people: tuple[Person, ...] = ()
+    people: tuple[Thing, ...] = ()
+    things: tuple[Thing, ...] = ()
+    sounds: tuple[Sound, ...] = ()
     size_m: tuple[float, float, float] = (5.0, 4.0, 2.5)
     device_m: tuple[float, float, float] = (0.06, 2.0, 1.2)
     door_x_m: float = 5.0
     wall_reflection_db: float = -8.0
+    wall_order: int = 1
+    echo_order: int = 0
+    t60_s: float = 0.1
+    tail_arrivals: int = 8
     air: Air = Air()
+    unit: Unit = IDEAL
+    music: Music | None = None
     seed: int = 1
 
     def inside_s(self) -> tuple[float, float] | None:
@@ -41,7 +56,7 @@ class Scene:
         times = np.arange(0.0, self.duration_s, 0.005)
         somebody = np.zeros(len(times), bool)
         for person in self.people:
-            somebody |= (person.positions(times)[..., 0] < self.door_x_m).any(axis=1)
+            somebody |= (person.reflectors(times).places[..., 0] < self.door_x_m).any(axis=1)
         inside = np.flatnonzero(somebody)
         return (float(times[inside[0]]), float(times[inside[-1]])) if len(inside) else None
 
@@ -83,14 +98,3 @@ def walk(*, distance_m: float, start_s: float = 5.0, towards: bool = True, seed:
 
 
 SCENES: dict[str, Callable[[], Scene]] = {"empty": empty, "visit": visit}
-
-
-def scene_named(name: str) -> Scene:
-    """The built-in scene of that name.
-
-    Raises:
-        SourceError: there is none; the message lists those there are.
-    """
-    if name not in SCENES:
-        raise SourceError(f"room:{name}: no such scene; there are {', '.join(sorted(SCENES))}")
-    return SCENES[name]()

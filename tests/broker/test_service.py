@@ -14,7 +14,7 @@ import pytest
 from pydantic import TypeAdapter
 from support import wire
 from support.mosquitto import wait_until
-from support.service import ServiceProcess
+from support.service import ServiceProcess, environment
 
 from appliance.app import Service, Source, WallClock
 from appliance.cli.broker import PrivateBroker
@@ -350,3 +350,56 @@ def test_a_process_that_was_stopped_for_a_while_goes_on(broker, subscribe, write
     assert live.on(f"{ROOT}/status") == [b"online"]
     assert service.stop(signal.SIGINT) == 0
     assert_all_is_of_its_model(live)
+
+
+def test_routines_hear_messages_and_announce_what_was_retained(broker, subscribe, write_config, serve):
+    live = subscribe()
+    live.publish("home/weather", b'{"sky": "cloudy"}', retain=True)
+    rule = routine(
+        "tell",
+        {"trigger": "mqtt", "topic": "home/ask"},
+        {"action": "mqtt.publish", "topic": "home/told", "payload": "{trigger.payload}: {sky}"},
+    ) | {"variables": {"sky": {"topic": "home/weather", "value": "sky"}}}
+    config = write_config(broker, routines=[rule])
+    service = serve(config, "room:empty")
+    service.wait_for_line("connected to broker")
+    wait_until(lambda: live.publish("home/ask", b"now") or live.on("home/told"), "an answer")
+    assert live.on("home/told")[0] == b"now: cloudy"
+    # Another file, by SIGHUP; then one with a fault, which changes nothing.
+    changed = rule | {"triggers": [{"trigger": "mqtt", "topic": "home/again"}]}
+    write_config(broker, routines=[changed])
+    service.send(signal.SIGHUP)
+    service.wait_for_line("routines reloaded: 1")
+    live.publish("home/ask", b"old")
+    wait_until(lambda: live.publish("home/again", b"new") or b"new: cloudy" in live.on("home/told"), "the new one")
+    assert b"old: cloudy" not in live.on("home/told")
+    write_config(broker, routines=[changed | {"mode": "sngle"}])
+    live.wait_for(f"{ROOT}/error", b"did you mean single?")
+    wait_until(lambda: live.publish("home/again", b"still") or b"still: cloudy" in live.on("home/told"), "the old one")
+    assert service.stop() == 0
+
+
+def test_a_wait_outlives_a_kill(broker, subscribe, write_config, tmp_path):
+    (tmp_path / "state").mkdir()
+    rule = routine(
+        "later",
+        {"trigger": "mqtt", "topic": "home/ask"},
+        {"action": "delay", "for": 12},
+        {"action": "mqtt.publish", "topic": "home/told", "payload": "later"},
+    )
+    config = write_config(broker, routines=[rule])
+    live = subscribe()
+    env = environment(STATE_DIRECTORY=str(tmp_path / "state"))
+    pending = tmp_path / "state" / "routines.json"
+    with ServiceProcess(tmp_path, "--config", config, "--source", "room:empty", env=env) as service:
+        service.wait_for_line("connected to broker")
+        wait_until(
+            lambda: live.publish("home/ask", b"") or (pending.exists() and b"later" in pending.read_bytes()), "the file"
+        )
+        service.send(signal.SIGKILL)
+    asked_s = time.monotonic()
+    with ServiceProcess(tmp_path, "--config", config, "--source", "room:empty", env=env) as service:
+        wait_until(lambda: live.on("home/told"), "what was to be done later", 30)
+        assert time.monotonic() - asked_s < 30
+        assert service.stop() == 0
+    assert live.on("home/told") == [b"later"]

@@ -18,8 +18,10 @@
 #include "downconvert.h"
 #include "fft.h"
 #include "fft_passes.h"
+#include "echo_paths.h"
 #include "multipath.h"
 #include "phase.h"
+#include "phasor_sum.h"
 #include "quality.h"
 #include "stages.h"
 #include "tone.h"
@@ -459,6 +461,85 @@ static void test_fft_refusals(void)
     pp_fft_destroy(NULL);
 }
 
+static void test_phasor_sum(void)
+{
+    enum { SEGMENTS = 3, PATHS = 2, MICS = 8, SAMPLES = 7, POINTS = SEGMENTS + 1 + 2 * PP_PHASOR_MARGIN };
+    const pp_phasor_sum_spec spec = {MICS, SAMPLES};
+    char reason[PP_REASON_BYTES];
+    pp_phasor_sum *const sum = pp_phasor_sum_create(&spec, reason);
+    CHECK(sum != NULL);
+    double *const phases = exactly(POINTS * PATHS * MICS * sizeof(double));
+    float *const gain = exactly(POINTS * PATHS * MICS * sizeof(float));
+    float *const out = exactly(2 * MICS * SEGMENTS * SAMPLES * sizeof(float));
+    for (int wild = 0; wild < 2; wild++) {
+        for (size_t i = 0; i < POINTS * PATHS * MICS; i++) {
+            phases[i] = 0.25;
+            gain[i] = 0.5F;
+        }
+        if (wild) {
+            /* Nothing that is no number may lead out of memory. */
+            phases[5] = NAN;
+            phases[9] = INFINITY;
+            phases[20] = -1e300;
+            gain[30] = INFINITY;
+        }
+        memset(out, 0, 2 * MICS * SEGMENTS * SAMPLES * sizeof(float));
+        pp_phasor_sum_execute(sum, phases, 1, gain, NULL, SEGMENTS, PATHS, out);
+        for (size_t i = 0; !wild && i < MICS * SEGMENTS * SAMPLES; i++) {
+            CHECK(fabsf(out[2 * i]) < 1e-5F && fabsf(out[2 * i + 1] - 1) < 1e-5F);
+        }
+    }
+    free(phases);
+    free(gain);
+    free(out);
+    pp_phasor_sum_destroy(sum);
+    pp_phasor_sum_destroy(NULL);
+    const pp_phasor_sum_spec wrong = {1, PP_MAX_SEGMENT_SAMPLES + 1};
+    CHECK(pp_phasor_sum_create(&wrong, reason) == NULL);
+}
+
+static void test_echo_paths(void)
+{
+    enum { TIMES = 3, POINTS = 5, MICS = 8 };
+    const pp_echo_paths_spec spec = {MICS, 0.2};
+    char reason[PP_REASON_BYTES];
+    pp_echo_paths *const paths = pp_echo_paths_create(&spec, reason);
+    CHECK(paths != NULL);
+    double *const places = exactly(TIMES * POINTS * 3 * sizeof(double));
+    float *const strength = exactly(TIMES * POINTS * sizeof(float));
+    double *const mics = exactly(MICS * 3 * sizeof(double));
+    double *const scale = exactly(TIMES * MICS * sizeof(double));
+    double *const delay = exactly(TIMES * POINTS * MICS * sizeof(double));
+    float *const gain = exactly(TIMES * POINTS * MICS * sizeof(float));
+    const double source[3] = {0, 0, 0};
+    for (size_t i = 0; i < TIMES * POINTS; i++) {
+        places[3 * i] = i == 7 ? NAN : i == 8 ? 0 : 2;
+        places[3 * i + 1] = places[3 * i + 2] = 0;
+        strength[i] = 0.5F;
+    }
+    memset(mics, 0, MICS * 3 * sizeof(double));
+    for (size_t i = 0; i < TIMES * MICS; i++) {
+        scale[i] = 1;
+    }
+    const pp_echo_scene scene = {places, strength, source, mics, scale, scale, 0.1, TIMES, POINTS};
+    pp_echo_paths_execute(paths, &scene, delay, gain);
+    for (size_t m = 0; m < MICS; m++) {
+        CHECK(delay[m] == 5);
+        CHECK(fabsf(gain[m] - 0.125F * expf(-0.4F)) < 1e-6F);
+        CHECK(fabsf(gain[8 * MICS + m] - 12.5F) < 1e-4F); /* at the source itself: the nearest distance */
+    }
+    free(places);
+    free(strength);
+    free(mics);
+    free(scale);
+    free(delay);
+    free(gain);
+    pp_echo_paths_destroy(paths);
+    pp_echo_paths_destroy(NULL);
+    const pp_echo_paths_spec wrong = {1, 0};
+    CHECK(pp_echo_paths_create(&wrong, reason) == NULL);
+}
+
 /* Any rows and any cuts, with values that are no numbers among them, stay within their memory and give equal spectra. */
 static void test_baseband(int rows, int window, int hop)
 {
@@ -635,5 +716,7 @@ int main(void)
     }
     test_chirp();
     test_multipath();
+    test_phasor_sum();
+    test_echo_paths();
     return 0;
 }

@@ -172,6 +172,10 @@ CONFIG_FAULTS = [
         "routines:\n  commands:\n    a: [sleep, 5]\n",
         "3:16: routines.commands.a[1]: must be text (put a number in quotes)",
     ),
+    (
+        "routines:\n  position: [91, 0]\n",
+        "2:13: routines.position: must be [latitude, longitude] in degrees such as [52.5, 13.4], or null",
+    ),
     # All at once, and what lies between keys although others are wrong
     (
         "audio: {rate_hz: 96000, mics: 0}\nemission: {carriers_hz: [80000]}\nmqtt: {port: 0, port: 1}\nx: 1\n",
@@ -189,7 +193,13 @@ CONFIG_FAULTS = [
 RULE = "- id: a\n  triggers:\n    - %s\n  actions:\n    - %s\n"
 MOTION = "trigger: motion"
 PUBLISH = "{action: mqtt.publish, topic: t, payload: p}"
-FOR = 'must be seconds, "HH:MM:SS" or a mapping of hours, minutes and seconds, from 0 to 366 days'
+FOR = 'must be seconds, "HH:MM:SS" or a mapping of hours, minutes and seconds, from 5 s to 366 days, or 0'
+ANY_FOR = 'must be seconds, "HH:MM:SS" or a mapping of hours, minutes and seconds, from 0 to 366 days'
+NOWHERE = "is given nowhere: by variables, set_value or response_variable"
+LIGHT = "  actions: [{action: set_value, name: light, value: 1}]\n"
+STATE = f"- id: a\n  triggers: [{{{MOTION}}}]\n  conditions:\n    - {{condition: state, name: lihgt, state: 1}}\n"
+REST = f"triggers: [{{{MOTION}}}], actions: [{PUBLISH}]"
+KINDS = "mqtt.publish, webhook, command, play, stop_playing, announce, emission, set_value, delay, routine or choose"
 ROUTINE_FAULTS = [
     ("id: a\n", "1:1: file: must be a list of routines, not a mapping"),
     ("- a\n", "1:3: routines[0]: must be a mapping of keys"),
@@ -217,7 +227,7 @@ ROUTINE_FAULTS = [
     # Triggers
     (
         RULE % ("trigger: presense", PUBLISH),
-        "3:16: a.triggers[0].trigger: must be presence or motion (did you mean presence?)",
+        "3:16: a.triggers[0].trigger: must be presence, motion, mqtt, time, sun or health (did you mean presence?)",
     ),
     (RULE % ("to: vacant", PUBLISH), "3:7: a.triggers[0].trigger: is missing"),
     (RULE % ("trigger: presence", PUBLISH), "3:7: a.triggers[0].to: is missing"),
@@ -243,17 +253,18 @@ ROUTINE_FAULTS = [
             f"    - condition: presence\n      state: true\n    - condition: tim\n  actions: [{PUBLISH}]\n"
         ),
         (
-            "4:7: a.conditions[0]: needs after, before or both\n"
+            "4:7: a.conditions[0]: needs after, before, weekday or several of them\n"
             "5:7: a.conditions[1]: after and before must differ\n"
-            "9:14: a.conditions[2].after: must be a time of day from 00:00 to 23:59:59, as HH:MM or HH:MM:SS\n"
+            "9:14: a.conditions[2].after: must be a time of day from 00:00 to 23:59:59, as HH:MM or HH:MM:SS, "
+            "sunrise or sunset\n"
             "11:14: a.conditions[3].state: must be unknown, vacant or occupied\n"
-            "12:18: a.conditions[4].condition: must be time or presence (did you mean time?)"
+            "12:18: a.conditions[4].condition: must be time, presence, state or expression (did you mean time?)"
         ),
     ),
     # Actions
     (
         RULE % (MOTION, "action: publish"),
-        "5:15: a.actions[0].action: must be mqtt.publish, webhook or command (did you mean mqtt.publish?)",
+        f"5:15: a.actions[0].action: must be {KINDS} (did you mean mqtt.publish?)",
     ),
     (
         RULE % (MOTION, "{action: mqtt.publish, topic: a/+/b}"),
@@ -287,6 +298,151 @@ ROUTINE_FAULTS = [
         ),
     ),
     (RULE % (MOTION, "{action: command, command: [ls]}"), "5:34: a.actions[0].command: must be the name of a command"),
+    (
+        RULE % (MOTION, "{action: command, command: chime, values: {soudn: x, sound: 5}}"),
+        "5:67: a.actions[0].values.sound: must be text (put a number in quotes)",
+    ),
+    (
+        RULE % (MOTION, "{action: command, command: chime, values: {soudn: x}}"),
+        (
+            "5:57: a.actions[0].values.soudn: the command chime has no argument {soudn} in the configuration "
+            "(did you mean sound?)"
+        ),
+    ),
+    (
+        RULE % (MOTION, "{action: announce, text: '{a'}"),
+        ("5:32: a.actions[0].text: holds a brace that is no value; values are written {name} or {name.step}"),
+    ),
+    (
+        RULE % (MOTION, "{action: delay, for: -1}"),
+        (f"5:28: a.actions[0].for: {ANY_FOR}"),
+    ),
+    (
+        RULE % (MOTION, "{action: emission, state: of}"),
+        "5:33: a.actions[0].state: must be on or off (did you mean off?)",
+    ),
+    (
+        RULE % (MOTION, "{action: play, media: welcome.flac}"),
+        ("5:29: a.actions[0].media: must be the path of a file from / on, or an http or https address"),
+    ),
+    (
+        RULE % (MOTION, "{action: set_value, name: Armed, value: [1]}"),
+        (
+            "5:33: a.actions[0].name: must be a name of a-z, 0-9 and _ that begins with a letter\n"
+            "5:47: a.actions[0].value: must be text, a number, true or false"
+        ),
+    ),
+    (
+        RULE % (MOTION, "{action: choose, options: [{conditions: [], actions: []}]}"),
+        ("5:47: a.actions[0].options[0].conditions: must not be empty"),
+    ),
+    (
+        RULE % (MOTION, "{action: choose, options: [{conditions: [{condition: tme}], actions: [{action: dely}]}]}"),
+        (
+            "5:60: a.actions[0].options[0].conditions[0].condition: must be "
+            "time, presence, state or expression (did you mean time?)\n"
+            f"5:86: a.actions[0].options[0].actions[0].action: must be {KINDS} (did you mean delay?)"
+        ),
+    ),
+    # Triggers that came later
+    (
+        RULE % ("{trigger: presence, to: vacant, for: 3, if_already: go}", PUBLISH),
+        (f"3:44: a.triggers[0].for: {FOR}\n3:59: a.triggers[0].if_already: must be start, fire or ignore"),
+    ),
+    (
+        RULE % ("{trigger: motion, direction: toward, speed_above_mps: 2, speed_below_mps: -1}", PUBLISH),
+        (
+            "3:36: a.triggers[0].direction: must be towards or away (did you mean towards?)\n"
+            "3:81: a.triggers[0].speed_below_mps: must be a number from 0 to 10"
+        ),
+    ),
+    (
+        RULE % ("{trigger: motion, speed_above_mps: 2, speed_below_mps: 1}", PUBLISH),
+        ("3:7: a.triggers[0]: speed_above_mps must be less than speed_below_mps"),
+    ),
+    (
+        RULE % ("{trigger: mqtt, topic: home/+}", PUBLISH),
+        ("3:30: a.triggers[0].topic: must be an MQTT topic: 1 to 65535 bytes without +, # or NUL"),
+    ),
+    (
+        RULE % ("{trigger: mqtt, topic: a, value: b}", PUBLISH),
+        ("3:7: a.triggers[0]: value needs a payload to be compared with"),
+    ),
+    (
+        RULE % ("{trigger: time, at: noon, weekday: monday}", PUBLISH),
+        (
+            "3:27: a.triggers[0].at: must be a time of day from 00:00 to 23:59:59, as HH:MM or HH:MM:SS\n"
+            "3:42: a.triggers[0].weekday: must be mon, tue, wed, thu, fri, sat or sun (did you mean mon?)"
+        ),
+    ),
+    (
+        RULE % ("{trigger: sun, event: sunrice, offset: 13:00:00}", PUBLISH),
+        (
+            "3:29: a.triggers[0].event: must be sunrise or sunset (did you mean sunrise?)\n"
+            '3:46: a.triggers[0].offset: must be seconds or "HH:MM:SS", with a minus for earlier, up to 12 hours'
+        ),
+    ),
+    (
+        RULE % ("{trigger: sun, event: sunset}", PUBLISH),
+        ("3:29: a.triggers[0].event: the place of the device is not configured: give routines.position"),
+    ),
+    (
+        RULE % ("{trigger: health, event: gone, fault: silense}", PUBLISH),
+        (
+            "3:32: a.triggers[0].event: must be appears or goes (did you mean goes?)\n"
+            "3:45: a.triggers[0].fault: must be clipping, device_lost, frames_lost, "
+            "silence or tone_missing (did you mean silence?)"
+        ),
+    ),
+    # The routine
+    (
+        f"- {{id: a, mode: paralel, {REST}}}\n",
+        ("1:17: a.mode: must be single, restart, queued or parallel (did you mean parallel?)"),
+    ),
+    (
+        f"- {{id: a, max: 5, {REST}}}\n",
+        ("1:16: a.max: belongs to mode queued or parallel"),
+    ),
+    (
+        f"- {{id: a, cooldown: soon, {REST}}}\n",
+        (f"1:21: a.cooldown: {ANY_FOR}"),
+    ),
+    (
+        f"- {{id: a, variables: {{x: {{topic: a/#}}, B: 1}}, {REST}}}\n",
+        (
+            "1:34: a.variables.x.topic: must be an MQTT topic: 1 to 65535 bytes without +, # or NUL\n"
+            "1:43: a.variables.B: must be a name of a-z, 0-9 and _ that begins with a letter\n"
+            "1:43: a.variables.B: must be a mapping of keys"
+        ),
+    ),
+    # Between parts and routines
+    (
+        RULE % (MOTION, "{action: mqtt.publish, topic: t, payload: '{wether.t}'}"),
+        (f"5:49: a.actions[0].payload: the value wether {NOWHERE}"),
+    ),
+    (
+        STATE + "    - {condition: expression, expression: lihgt > 1 + nobody}\n" + LIGHT,
+        (
+            f"4:32: a.conditions[0].name: the value lihgt {NOWHERE} (did you mean light?)\n"
+            f"5:43: a.conditions[1].expression: the value lihgt {NOWHERE} (did you mean light?)\n"
+            f"5:43: a.conditions[1].expression: the value nobody {NOWHERE}"
+        ),
+    ),
+    (
+        STATE + "    - {condition: expression, expression: a.__class__() > nobody}\n" + LIGHT,
+        ("5:43: a.conditions[1].expression: may call abs, float, int, len, max, min, round, str, nothing else"),
+    ),
+    (RULE % (MOTION, "{action: routine, routine: b}"), ("5:34: a.actions[0].routine: there is no routine b")),
+    (
+        RULE % (MOTION, "{action: routine, routine: a}"),
+        ("5:34: a.actions[0].routine: routines start each other in a circle: a -> a"),
+    ),
+    (
+        RULE % (MOTION, "{action: routine, routine: b}")
+        + (RULE % (MOTION, "{action: routine, routine: c}")).replace("id: a", "id: b")
+        + (RULE % (MOTION, "{action: routine, routine: b}")).replace("id: a", "id: c"),
+        ("15:34: c.actions[0].routine: routines start each other in a circle: b -> c -> b"),
+    ),
 ]
 
 
@@ -300,7 +456,7 @@ def _faults_of(load, file):
 
 
 def _load_rules(file):
-    return load_routines(file, commands={"chime"})
+    return load_routines(file, commands={"chime": ["aplay", "{sound}"]}, place_known=False)
 
 
 @pytest.mark.parametrize(("text", "said"), CONFIG_FAULTS, ids=range(len(CONFIG_FAULTS)))
@@ -346,7 +502,7 @@ def test_a_name_that_is_none():
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SEEDS = [
     (Path(config_package.__file__).parent / "default.yaml").read_text(encoding="utf-8"),
-    (Path(routines_package.__file__).parent / "example.yaml").read_text(encoding="utf-8"),
+    *(file.read_text() for file in sorted((Path(routines_package.__file__).parent / "examples").glob("*.yaml"))),
 ]
 SIGNS = "abe019 \n\t:-?#&*!|>'\"%@`[]{},~.+\\\x00\x85\u2028\ufeffä"
 WORDS = st.sampled_from([*re.findall(r"[a-z_.]+|[0-9]+", "".join(SEEDS)), "true", "null", ".nan", "1e999", "9" * 5000])

@@ -16,7 +16,7 @@ ARRAYS = st.tuples(NEARLY_RIGHT, st_numpy.array_shapes(min_dims=0, max_dims=4, m
 )
 VIEWS = st.tuples(ARRAYS, st.sampled_from([lambda a: a, lambda a: a.T, lambda a: a[::2] if a.ndim else a]))
 ANYTHING = st.one_of(
-    VIEWS.map(lambda drawn: drawn[1](drawn[0])), st.none(), st.binary(max_size=40), st.lists(st.integers())
+    VIEWS.map(lambda drawn: drawn[1](drawn[0])), st.floats(), st.none(), st.binary(max_size=40), st.lists(st.integers())
 )
 GATE = {"rate_hz": 192_000, "mics": 2, "centre_hz": 39_000.0, "period_frames": 192, "bin_samples": 1, "lead_samples": 0}
 
@@ -32,11 +32,13 @@ def cores():
         (_core.MultipathChannel(paths=2, mics=2, max_delay_frames=20), 4),
         (_core.RangeGate(**GATE, bins=4, replica=np.ones(3, np.complex64)), 2),
         (_core.ChirpSynthesiser(**CHIRP, outputs=2, max_amplitude=0.1), 1),
+        (_core.PhasorSum(mics=2, segment_samples=3), 5),
+        (_core.EchoPaths(mics=2, nearest_m=0.2), 9),
     )
 
 
 @settings(max_examples=150, deadline=None)
-@given(arguments=st.lists(ANYTHING, min_size=4, max_size=4))
+@given(arguments=st.lists(ANYTHING, min_size=9, max_size=9))
 def test_any_argument_is_taken_or_refused(cores, arguments):
     for core, count in cores:
         with contextlib.suppress(TypeError, ValueError):
@@ -68,6 +70,10 @@ def test_any_specification_is_taken_or_refused(rate_hz, count, carriers_hz, numb
         chirp.begin(number)
     with contextlib.suppress(*refusals):
         _core.MultipathChannel(paths=count, mics=count, max_delay_frames=count)
+    with contextlib.suppress(*refusals):
+        _core.PhasorSum(mics=count, segment_samples=count)
+    with contextlib.suppress(*refusals):
+        _core.EchoPaths(mics=count, nearest_m=number)
 
 
 @settings(max_examples=150, deadline=None)

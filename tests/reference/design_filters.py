@@ -47,6 +47,9 @@ FARROW_ORDER = 6
 FARROW_EDGE = 68.0 / 192.0
 """Upper end of the band, in cycles per frame, over which the fractional delay is fitted."""
 
+PHASOR_TERMS = 7
+"""Coefficients of a turning phasor's cosine and sine; 7 are exact to what a float holds."""
+
 Array = NDArray[np.float64]
 
 
@@ -192,6 +195,16 @@ def design_farrow() -> Array:
     return best.reshape(FARROW_ORDER + 1, FARROW_TAPS)
 
 
+def design_phasor() -> tuple[Array, Array]:
+    """Coefficients in x^2 of cos(2 pi x) and of sin(2 pi x) / x for x from -0.5 to 0.5, fitted at Chebyshev's nodes."""
+    squared = 0.125 * (1 - np.cos(np.pi * (np.arange(200) + 0.5) / 200))
+    x = np.sqrt(squared)
+    powers = squared[:, None] ** np.arange(PHASOR_TERMS)
+    cosine = np.linalg.lstsq(powers, np.cos(2 * np.pi * x), rcond=None)[0]
+    sine = np.linalg.lstsq(powers, 2 * np.pi * np.sinc(2 * x), rcond=None)[0]
+    return cosine, sine
+
+
 def table(name: str, values: Array, comment: str) -> str:
     """One C array of floats, 6 to a line."""
     cells = [f"{value: .9e}F" for value in values.ravel()]
@@ -221,7 +234,8 @@ def taps_h() -> str:
         f"#define PP_BAND_1_TAPS_96K {BAND_STAGE_1_TAPS[96_000]}",
         f"#define PP_BAND_2_TAPS {BAND_STAGE_2_TAPS}",
         f"#define PP_FARROW_TAPS {FARROW_TAPS}",
-        f"#define PP_FARROW_ORDER {FARROW_ORDER}\n",
+        f"#define PP_FARROW_ORDER {FARROW_ORDER}",
+        f"#define PP_PHASOR_TERMS {PHASOR_TERMS}\n",
         "/* Symmetric filters: the first half with the centre, outermost tap first. */\n",
     ]
     for rate_hz in STAGE_1_TAPS:
@@ -242,6 +256,8 @@ def taps_h() -> str:
             "pp_farrow", design_farrow(), "[power of the offset][tap]; offset in frames, -0.5 to 0.5, from the middle"
         )
     )
+    for name, values in zip(("cosine", "sine"), design_phasor(), strict=True):
+        parts.append(table(f"pp_{name}", values, f"{name} of a phase in turns, -0.5 to 0.5: powers of its square"))
     return "\n".join(parts) + "\n#endif\n"
 
 

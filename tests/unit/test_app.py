@@ -336,8 +336,8 @@ def test_a_routines_time_runs_on_while_the_source_rests(tmp_path, caplog):
     caplog.set_level(logging.INFO, "appliance.app")
     routines = tmp_path / "routines.yaml"
     routines.write_text(
-        "- id: nobody_listens\n  triggers:\n    - trigger: presence\n      to: unknown\n      for: 0.3\n"
-        "  actions:\n    - action: mqtt.publish\n      topic: a/b\n      payload: x\n"
+        "- id: nobody_listens\n  triggers:\n    - trigger: presence\n      to: unknown\n"
+        "  actions:\n    - {action: delay, for: 0.3}\n    - {action: mqtt.publish, topic: a/b, payload: x}\n"
     )
     settings = {"mqtt": {"enabled": False}, "routines": {"file": str(routines)}}
     service = Service(Config.model_validate(settings), clock=WallClock())

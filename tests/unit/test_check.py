@@ -58,14 +58,14 @@ def test_routines_on_the_command_line_come_first(run, config, tmp_path):
 
 def test_the_faults_of_both_files_come_at_once(run, config, routines):
     config.write_text("nod: den\naudio: {mics: 9}\n")
-    routines.write_text(ROUTINES.replace("motion", "sound"))
+    routines.write_text(ROUTINES.replace("motion", "loudness"))
     assert run(config, routines) == (
         78,
         "",
         (
             f"{config}:1:1: nod: is not a known key (did you mean node?)\n"
             f"{config}:2:15: audio.mics: must be a whole number from 1 to 8, or auto\n"
-            f"{routines}:2:24: chime.triggers[0].trigger: must be presence or motion\n"
+            f"{routines}:2:24: chime.triggers[0].trigger: must be presence, motion, mqtt, time, sun or health\n"
         ),
     )
 

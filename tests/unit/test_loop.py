@@ -207,6 +207,23 @@ def test_a_tone_that_was_never_wanted_begins_with_rest():
     assert (audio.suspended, audio.closed) == (1, 1)
 
 
+@pytest.mark.parametrize("how", ["stop", "request"])
+def test_what_is_asked_just_before_it_sleeps_is_not_missed(how):
+    thinker, loops, delivered = Thinker(), [], []
+    thinker.emission = replace(TONES, on=False)
+
+    class Source(FakeAudio):
+        def suspend(self):
+            super().suspend()
+            loops[0].stop() if how == "stop" else loops[0].request(switch(on=True))
+
+    audio = Source(blocks(5), outputs=1)
+    run(audio, thinker, player=player(), deliver=lambda *step: delivered.append(step), begin=loops.append)
+    assert (audio.suspended, audio.closed) == (1, 1)
+    assert len(thinker.blocks) == (0 if how == "stop" else 5)
+    assert delivered
+
+
 def test_a_source_that_plays_nothing_never_rests():
     thinker = Thinker()
     thinker.emission = replace(TONES, on=False)

@@ -7,10 +7,10 @@ import pytest
 import scipy.signal
 
 from appliance.errors import SourceError
-from appliance.hardware.room import MIC_FULL_SCALE_DB_SPL, VirtualRoom
+from appliance.hardware.room import VirtualRoom
 from appliance.physics import air_absorption_db_per_m, doppler_hz, speed_of_sound_mps
 from appliance.simulation.bodies import Person, Walk
-from appliance.simulation.propagation import microphone_places
+from appliance.simulation.device import MIC_FULL_SCALE_DB_SPL, microphone_places
 from appliance.simulation.scenes import Air, Scene, empty, walk
 
 RATE_HZ = 192_000

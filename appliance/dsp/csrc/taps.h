@@ -13,6 +13,7 @@
 #define PP_BAND_2_TAPS 26
 #define PP_FARROW_TAPS 20
 #define PP_FARROW_ORDER 6
+#define PP_PHASOR_TERMS 7
 
 /* Symmetric filters: the first half with the centre, outermost tap first. */
 
@@ -124,6 +125,18 @@ static const float pp_farrow[7][20] = {
      -1.052269237e-02F,  2.779341791e-02F, -4.762417048e-02F,  5.188423858e-02F, -2.344674643e-02F,
      -2.344674787e-02F,  5.188423993e-02F, -4.762417163e-02F,  2.779341881e-02F, -1.052269302e-02F,
       7.695751279e-04F,  2.997953097e-03F, -3.275215556e-03F,  2.166550311e-03F, -9.815897325e-04F},
+};
+
+/* cosine of a phase in turns, -0.5 to 0.5: powers of its square */
+static const float pp_cosine[7] = {
+     9.999999891e-01F, -1.973920450e+01F,  6.493911746e+01F, -8.545013953e+01F,  6.016763095e+01F, -2.596759925e+01F,
+     6.528658161e+00F,
+};
+
+/* sine of a phase in turns, -0.5 to 0.5: powers of its square */
+static const float pp_sine[7] = {
+     6.283185303e+00F, -4.134170041e+01F,  8.160513139e+01F, -7.670301535e+01F,  4.202592699e+01F, -1.489984667e+01F,
+     3.238137509e+00F,
 };
 
 #endif

@@ -1,0 +1,116 @@
+"""Times of day: when a trigger comes next, and whether a moment lies in a window. Pure; the zone is that of the moment.
+
+A clock that was never set shows 1970, or the day of the software's making: before 2025 no such rule holds.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from appliance.routines.notation import DAYS, Sun, offset_words
+from appliance.routines.schema import SunTrigger, TimeCondition, TimeTrigger
+from appliance.routines.sun import SunTimes
+
+FIRST_YEAR = 2025
+_LAST_YEAR = 9000
+_SEARCH_DAYS = 370
+"""Beyond the polar circles the sun's next rising may be months away, or never come."""
+
+NO_PLACE = "the place of the device is not configured"
+
+
+def is_set(wall: datetime) -> bool:
+    """Whether the wall clock shows a time that can be true."""
+    return FIRST_YEAR <= wall.year < _LAST_YEAR
+
+
+def next_occurrence(trigger: TimeTrigger | SunTrigger, behind: datetime, sun: SunTimes | None) -> datetime | None:
+    """The first time of a trigger behind a moment, in UTC; None where it does not come within a year.
+
+    A time of day that a change to summer time skips comes at the instant at which it would have been; one that is
+    lived twice comes the first time.
+    """
+    zone = behind.tzinfo
+    assert zone is not None
+    today = behind.date()
+    for days in range(-1, _SEARCH_DAYS if isinstance(trigger, SunTrigger) else 9):
+        found = _on(trigger, today + timedelta(days=days), zone, sun)
+        if found is not None and found > behind.astimezone(UTC):
+            return found
+    return None
+
+
+def _on(trigger: TimeTrigger | SunTrigger, day: date, zone: tzinfo, sun: SunTimes | None) -> datetime | None:
+    if isinstance(trigger, TimeTrigger):
+        if trigger.weekday and DAYS[day.weekday()] not in trigger.weekday:
+            return None
+        return datetime.combine(day, trigger.at, tzinfo=zone).astimezone(UTC)
+    found = sun.on(day, trigger.event, zone) if sun else None
+    return found.astimezone(UTC) + timedelta(seconds=trigger.offset_s) if found else None
+
+
+def why_outside(window: TimeCondition, wall: datetime, sun: SunTimes | None) -> str:
+    """Why a moment is not in a window, in words; empty where it is. `after` is part of the window, `before` is not."""
+    if not is_set(wall):
+        return "the clock is not set"
+    after = before = None
+    try:
+        if window.after is not None:
+            after = _time_of(window.after, window.after_offset_s, wall, sun)
+        if window.before is not None:
+            before = _time_of(window.before, window.before_offset_s, wall, sun)
+    except _NoSun as none:
+        return str(none)
+    clock = wall.time()
+    over_midnight = after is not None and before is not None and after > before
+    is_after = after is None or clock >= after
+    is_before = before is None or clock < before
+    if not (is_after or is_before if over_midnight else is_after and is_before):
+        return f"it is {clock:%H:%M:%S}, not {window_words(window, after, before)}"
+    begun = wall.date() - timedelta(days=1) if over_midnight and not is_after else wall.date()
+    if window.weekday and DAYS[begun.weekday()] not in window.weekday:
+        return f"it is {begun:%A}, not {', '.join(window.weekday)}"
+    return ""
+
+
+class _NoSun(Exception):
+    """The sun does not come to this edge today."""
+
+
+def _time_of(edge: time | Sun, offset_s: float, wall: datetime, sun: SunTimes | None) -> time:
+    if isinstance(edge, time):
+        return edge
+    if sun is None:
+        raise _NoSun(NO_PLACE)
+    assert wall.tzinfo is not None
+    found = sun.on(wall.date(), edge, wall.tzinfo)
+    if found is None:
+        raise _NoSun(f"there is no {edge} on {wall:%-d %B} here")
+    return (found.astimezone(UTC) + timedelta(seconds=offset_s)).astimezone(wall.tzinfo).time()
+
+
+def window_words(window: TimeCondition, after: time | None = None, before: time | None = None) -> str:
+    """'between 18:00 and sunset'; with times, they are shown beside the sun's words."""
+    edges = []
+    for edge, offset_s, at in (
+        (window.after, window.after_offset_s, after),
+        (window.before, window.before_offset_s, before),
+    ):
+        if isinstance(edge, time):
+            edges.append(clock_words(edge))
+        elif edge is not None:
+            edges.append(offset_words(offset_s, edge) + (f" ({clock_words(at)})" if at else ""))
+        else:
+            edges.append("")
+    match edges:
+        case ["", ""]:
+            return "at any time"
+        case [since, ""]:
+            return f"after {since}"
+        case ["", until]:
+            return f"before {until}"
+        case _:
+            return f"between {edges[0]} and {edges[1]}"
+
+
+def clock_words(at: time) -> str:
+    """'18:00', with seconds where there are some."""
+    return f"{at:%H:%M:%S}" if at.second else f"{at:%H:%M}"
