@@ -26,6 +26,7 @@ from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
 from appliance.loop import AudioLoop, Request
 from appliance.outputs.broker import broker_settings
 from appliance.outputs.health import HealthMonitor, Notifier
+from appliance.outputs.history import FILE_NAME, History
 from appliance.outputs.mqtt import MqttOutput
 from appliance.outputs.payloads import SettingsState
 from appliance.outputs.publisher import EventPublisher
@@ -242,10 +243,11 @@ class Service:
             restart=self._restart,
         )
         self._output = self._make_output(config)
+        directory = self._state_directory
+        self._history = History(directory / FILE_NAME, sink=self._output, clock=clock.now) if directory else None
+        sink = self._history or self._output
         self._publisher = (
-            EventPublisher(self._output, clock.now, self._health, config.mqtt.no_occupancy_since)
-            if self._output
-            else None
+            EventPublisher(sink, clock.now, self._health, config.mqtt.no_occupancy_since) if sink else None
         )
         self._routines = self._make_routines(config)
         self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | _Message | None] = asyncio.Queue()
@@ -317,10 +319,11 @@ class Service:
         for stop_signal in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(stop_signal, self.stop)
         self._loop.add_signal_handler(signal.SIGHUP, self._routines.reload)
-        if self._output and self._publisher:
+        if self._output:
             self._output.start()
+        if self._publisher:
             self._publisher.start()
-            self._controls.announce()
+        self._controls.announce()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._routines.start(tasks)
@@ -345,6 +348,8 @@ class Service:
             raise known.exceptions[0] from None
         finally:
             self._controls.close()
+            if self._history:
+                await asyncio.to_thread(self._history.close)
             if self._output:
                 await asyncio.to_thread(self._output.close)
 

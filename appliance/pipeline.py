@@ -1,5 +1,6 @@
 """The whole way, from one block of microphone samples to events and the wanted emission."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from appliance.cancel.carrier import CarrierState, CarrierWatch
@@ -10,6 +11,7 @@ from appliance.dsp.quality import StreamQuality
 from appliance.dsp.ranges import RangeGate
 from appliance.events import EmissionChanged, Event, StreamHealth
 from appliance.features.doppler import Doppler
+from appliance.ports import Detector
 from appliance.presence.machine import PresenceMachine
 from appliance.presence.motion import MotionTracker
 from appliance.types import BasebandBlock, DopplerFrame, Emission, PcmBlock, RangeFrame, Score
@@ -39,6 +41,7 @@ class Pipeline:
         emission: what the tweeter plays when it is on; the carriers of its tones are listened for.
         hold_s: time without motion after which an occupied room is vacant.
         false_alarms_per_day: how often a stationary empty room may be called moving.
+        make_detector: makes what judges the frames of a `Doppler`; None for the `ThresholdDetector`.
         tweeter_distance_m: from the tweeter to the microphones, by which ranges are counted.
 
     Raises:
@@ -53,6 +56,7 @@ class Pipeline:
         emission: Emission,
         hold_s: float,
         false_alarms_per_day: float,
+        make_detector: Callable[[Doppler], Detector] | None = None,
         tweeter_distance_m: float = 0.06,
     ) -> None:
         if emission.tones is None:
@@ -72,7 +76,11 @@ class Pipeline:
         self._doppler = Doppler(
             carriers_hz=carriers_hz, mics=mics, rate_hz=self._down.output_rate_hz, pcm_rate_hz=rate_hz
         )
-        self._detector = ThresholdDetector(doppler=self._doppler, false_alarms_per_day=false_alarms_per_day)
+        self._detector: Detector = (
+            make_detector(self._doppler)
+            if make_detector
+            else ThresholdDetector(doppler=self._doppler, false_alarms_per_day=false_alarms_per_day)
+        )
         self._ranges: RangeGate | None = None
         if emission.chirps is not None:
             direct_m = [tweeter_distance_m] * mics
@@ -82,31 +90,54 @@ class Pipeline:
 
     def process(self, block: PcmBlock) -> Step:
         """Everything that one block brings about, in order."""
-        faults = list(self._quality.process(block))
-        if block.lost_frames_before:
-            self.lost_frames += block.lost_frames_before
-            self._loss_shown_until_s = block.end_s + _LOSS_SHOWN_S
-            self._settle(block.end_s)
-        if block.end_s < self._loss_shown_until_s:
-            faults.append("frames_lost")
-        if self._quality.silent:
-            self._settle(block.end_s)
-
+        faults = self._quality.process(block)
+        silent, lost_frames = self._quality.silent, block.lost_frames_before
         baseband = self._down.process(block)
-        missing = self._listen_for_tone(baseband, block.end_s)
-        if missing and self.emission.on:
-            faults.append("tone_missing")
+        step = self.sense(baseband, end_s=block.end_s, lost_frames=lost_frames, silent=silent, faults=faults)
+        if self._ranges is None or self._was_blind:
+            return step
+        return replace(step, ranges=tuple(self._ranges.process(block)))
 
-        events: list[Event] = self._say_health(tuple(faults), block)
-        if missing or "silence" in faults or not self.emission.on:
-            events += self._blind(block.end_s, faults)
+    def sense(
+        self,
+        baseband: BasebandBlock,
+        *,
+        end_s: float,
+        lost_frames: int = 0,
+        silent: bool = False,
+        faults: tuple[str, ...] = (),
+    ) -> Step:
+        """The way from baseband on, which is all of it for a source that gives no PCM.
+
+        Args:
+            baseband: as the down-conversion gives it, of one block's length.
+            end_s: stream time just behind the block.
+            lost_frames: PCM frames that are missing before it.
+            silent: whether the microphones gave nothing.
+            faults: what else is known to be wrong with the block.
+        """
+        found = list(faults)
+        if lost_frames:
+            self.lost_frames += lost_frames
+            self._loss_shown_until_s = end_s + _LOSS_SHOWN_S
+            self._settle(end_s)
+        if end_s < self._loss_shown_until_s:
+            found.append("frames_lost")
+        if silent:
+            self._settle(end_s)
+        missing = self._listen_for_tone(baseband, end_s)
+        if missing and self.emission.on:
+            found.append("tone_missing")
+
+        events: list[Event] = self._say_health(tuple(found), end_s, lost_frames)
+        if missing or "silence" in found or not self.emission.on:
+            events += self._blind(end_s, found)
             return Step(tuple(events))
-        ranges = self._ranges.process(block) if self._ranges is not None else []
-        frames, scores = self._sense(baseband, block.end_s)
+        frames, scores = self._score(baseband, end_s)
         for score in scores:
             events += self._motion.process(score)
             events += self.presence.process(score, moving=self._motion.moving)
-        return Step(tuple(events), tuple(frames), tuple(scores), tuple(ranges))
+        return Step(tuple(events), tuple(frames), tuple(scores))
 
     def switch_emission(self, *, on: bool, t_s: float, cause: str) -> list[Event]:
         """Play or rest; at rest presence is unknown."""
@@ -132,7 +163,7 @@ class Pipeline:
             self._settle(now_s)
         return state is CarrierState.MISSING
 
-    def _sense(self, baseband: BasebandBlock, now_s: float) -> tuple[list[DopplerFrame], list[Score]]:
+    def _score(self, baseband: BasebandBlock, now_s: float) -> tuple[list[DopplerFrame], list[Score]]:
         if self._was_blind:
             self._was_blind = False
             self._detector.reset()
@@ -155,9 +186,9 @@ class Pipeline:
         cause = " and ".join(faults) if faults else "emission off"
         return [*self._motion.stop(t_s=t_s, cause=cause), *self.presence.blind(t_s=t_s, cause=cause)]
 
-    def _say_health(self, faults: tuple[str, ...], block: PcmBlock) -> list[Event]:
-        if faults == self._faults and not block.lost_frames_before:
+    def _say_health(self, faults: tuple[str, ...], end_s: float, lost_frames: int) -> list[Event]:
+        if faults == self._faults and not lost_frames:
             return []
         self._faults = faults
-        cause = f"{block.lost_frames_before} frames lost" if block.lost_frames_before else "stream"
-        return [StreamHealth(block.end_s, faults, self.lost_frames, cause)]
+        cause = f"{lost_frames} frames lost" if lost_frames else "stream"
+        return [StreamHealth(end_s, faults, self.lost_frames, cause)]

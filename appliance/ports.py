@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.types import PcmBlock
+from appliance.types import DopplerFrame, PcmBlock, Score
 
 
 class Audio(Protocol):
@@ -39,6 +39,19 @@ class Audio(Protocol):
 
     def close(self) -> None:
         """Give the device back; may be called twice."""
+
+
+class Detector(Protocol):
+    """What judges Doppler frames."""
+
+    def process(self, frame: DopplerFrame) -> Score | None:
+        """The score of one frame; None while nothing can be said."""
+
+    def tune(self, *, false_alarms_per_day: float) -> None:
+        """Judge from now on so that a stationary empty room is called moving so often."""
+
+    def reset(self) -> None:
+        """Forget the room."""
 
 
 class Player(Protocol):

@@ -23,6 +23,7 @@ from appliance.cli.broker import PrivateBroker
 from appliance.cli.timeline import WIDTH, Timeline
 from appliance.config.load import load_config
 from appliance.events import Event, MotionStarted, MotionStopped, MotionUpdated, PresenceChanged
+from appliance.outputs.broker import BrokerSettings
 from appliance.outputs.subscriber import Subscriber
 from appliance.pipeline import Step
 from appliance.simulation.scenes import Scene, visit
@@ -80,7 +81,11 @@ def demo(args: argparse.Namespace) -> int:
     stage = _Stage(scene, width=min(WIDTH, console.width))
     with tempfile.TemporaryDirectory(prefix="pipistrelle-demo-") as name, PrivateBroker(Path(name)) as broker:
         topics = [f"pipistrelle/{_NODE}/{topic}" for topic in ("status", "presence", "motion", "event")]
-        subscriber = Subscriber(host=broker.host, port=broker.port, topics=[*topics, _LIGHT], on_message=stage.message)
+        subscriber = Subscriber(
+            BrokerSettings(broker.host, broker.port),
+            topics=[*topics, _LIGHT],
+            on_message=lambda topic, payload, _retained: stage.message(topic, payload),
+        )
         with contextlib.closing(subscriber):
             config = load_config(_write_files(Path(name), broker))
             service = Service(config, clock=StreamClock() if args.fast else WallClock(), observe=stage.observe)

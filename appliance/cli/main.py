@@ -13,7 +13,10 @@ from appliance.errors import ApplianceError, ConfigError
 
 _log = logging.getLogger(__name__)
 
-_COMMANDS = ("run", "demo", "room", "replay", "record", "devices", "check", "routines", "doctor", "asyncapi")
+_COMMANDS = (
+    "run", "demo", "room", "replay", "record", "devices", "check", "routines", "doctor", "history", "fleet", "evaluate",
+    "asyncapi",
+)  # fmt: skip
 
 _DESCRIPTION = """\
 Senses people by inaudible sound: a tweeter plays faint tones at or above 32 kHz, microphones hear them back,

@@ -9,7 +9,6 @@ BAND_HZ: Final[int]
 BAND_STOP_HZ: Final[float]
 MIN_DELAY_FRAMES: Final[int]
 MIN_EMITTED_HZ: Final[float]
-PHASOR_MARGIN: Final[int]
 TONE_BLOCK_FRAMES: Final[int]
 LOWEST_CHIRP_HZ: Final[float]
 HIGHEST_CHIRP_HZ: Final[float]
@@ -18,6 +17,7 @@ MIN_PULSE_S: Final[float]
 MAX_PULSE_S: Final[float]
 MIN_PULSE_FADE_S: Final[float]
 MAX_PULSE_FADE_S: Final[float]
+PHASOR_MARGIN: Final[int]
 
 @final
 class DownConverter:

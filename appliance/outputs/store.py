@@ -5,16 +5,13 @@ to hold; and motion would write to the card many times a second. While the broke
 written at all.
 """
 
-import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
+from appliance.outputs.database import DamagedError, Database
 from appliance.outputs.outbox import Outgoing
-
-_log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES = 4 << 20
 """Twice what the outbox holds at most; beyond it SQLite itself refuses."""
@@ -23,21 +20,13 @@ _PAGE_BYTES = 1024
 """A commit of one event then writes 4 kB to the log, not 16."""
 
 _VERSION = 1
-_SCHEMA = f"""
-BEGIN;
+_SCHEMA = """
 CREATE TABLE events (number INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, retain INTEGER NOT NULL,
     qos INTEGER NOT NULL, expires_s REAL NOT NULL);
 CREATE TABLE moment (boot_id TEXT NOT NULL, wall_s REAL NOT NULL, monotonic_s REAL NOT NULL);
-PRAGMA user_version = {_VERSION};
-COMMIT;
 """
-_RETRY_S = 60.0
 _CLOCK_SET_S = 1_700_000_000.0
 """November 2023. A clock that shows less was never set, and its differences mean nothing."""
-
-
-class _Damaged(sqlite3.DatabaseError):
-    """Readable to SQLite, but not what we wrote."""
 
 
 class EventStore:
@@ -54,14 +43,33 @@ class EventStore:
     def __init__(
         self, path: Path, *, monotonic_s: Callable[[], float] = time.monotonic, wall_s: Callable[[], float] = time.time
     ) -> None:
-        self._path = path
         self._monotonic_s, self._wall_s = monotonic_s, wall_s
-        self._database: sqlite3.Connection | None = None
+        self._database = Database(
+            path,
+            schema=_SCHEMA,
+            version=_VERSION,
+            settings=(
+                f"page_size = {_PAGE_BYTES}",
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                "wal_autocheckpoint = 256",
+                f"journal_size_limit = {256 * _PAGE_BYTES}",
+                f"max_page_count = {MAX_FILE_BYTES // _PAGE_BYTES}",
+            ),
+            loss="what waits for the broker would not survive a restart",
+            monotonic_s=monotonic_s,
+        )
         self._stored: set[int] = set()
-        self._retry_at_s = float("-inf")
-        self.failed = False
-        self.set_aside: Path | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether what waits is not on the disk, because it fails."""
+        return self._database.failed
+
+    @property
+    def set_aside(self) -> Path | None:
         """Where a damaged file was put when this one was opened."""
+        return self._database.set_aside
 
     @property
     def empty(self) -> bool:
@@ -77,22 +85,21 @@ class EventStore:
         return []
 
     def _load(self) -> list[Outgoing]:
-        database = self._open()
-        if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise _Damaged("its pages contradict each other")
+        self._database.check()
+        database = self._database.open()
         moment = database.execute("SELECT boot_id, wall_s, monotonic_s FROM moment").fetchone()
         rows = database.execute(
             "SELECT number, topic, payload, retain, qos, expires_s FROM events ORDER BY number"
         ).fetchall()
         if rows and not _is_moment(moment):
-            raise _Damaged("it does not say when it was written")
+            raise DamagedError("it does not say when it was written")
         shift_s = self._shift_s(*moment) if rows else 0.0
         events = []
         for number, topic, payload, retain, qos, expires_s in rows:
             if not isinstance(topic, str) or not isinstance(payload, bytes) or not isinstance(expires_s, float):
-                raise _Damaged("an event in it is none")
+                raise DamagedError("an event in it is none")
             if qos not in (1, 2):
-                raise _Damaged("an event in it has no quality of service")
+                raise DamagedError("an event in it has no quality of service")
             events.append(Outgoing(topic, payload, bool(retain), qos, expires_s + shift_s, number))
         self._stored = {event.number for event in events}
         return events
@@ -111,10 +118,10 @@ class EventStore:
         new = [event for number, event in wanted.items() if number not in self._stored]
         if not gone and not new and not self.failed:
             return
-        if self._monotonic_s() < self._retry_at_s:
+        if self._database.retry_in_s:
             return
         try:
-            database = self._open()
+            database = self._database.open()
             with database:
                 database.execute("BEGIN")
                 database.executemany("DELETE FROM events WHERE number = ?", [(number,) for number in gone])
@@ -128,82 +135,18 @@ class EventStore:
                 )
         except sqlite3.Error as error:
             self._give_up(error)
-            self.failed = True  # what waits is not on the disk, whatever becomes of the file
+            self._database.failed = True  # what waits is not on the disk, whatever becomes of the file
             return
         self._stored = set(wanted)
-        if self.failed:
-            self.failed = False
-            _log.info("%s: can be written again", self._path)
+        self._database.works()
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._database is not None:
-            with suppress(sqlite3.Error):
-                self._database.close()
-            self._database = None
-
-    def _open(self) -> sqlite3.Connection:
-        if self._database is not None:
-            return self._database
-        database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        try:
-            database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-            database.execute("PRAGMA wal_autocheckpoint = 256")
-            database.execute(f"PRAGMA journal_size_limit = {256 * _PAGE_BYTES}")
-            database.execute(f"PRAGMA max_page_count = {MAX_FILE_BYTES // _PAGE_BYTES}")
-            _prepare(database)
-        except BaseException:
-            database.close()
-            raise
-        self._path.chmod(0o600)
-        self._database = database
-        return database
+        self._database.close()
 
     def _give_up(self, error: sqlite3.Error) -> None:
-        """A disk that fails is tried again later; a file that fails is put aside."""
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
-            self._put_aside(error)
-        else:
-            self._fail(error)
-
-    def _fail(self, error: sqlite3.Error) -> None:
-        """Run on without the file; after a minute it is opened anew."""
-        self._retry_at_s = self._monotonic_s() + _RETRY_S
-        self.close()
-        if not self.failed:
-            self.failed = True
-            _log.error(
-                "%s: cannot be used (%s); what waits for the broker would not survive a restart. "
-                "Free some space or make it writable",
-                self._path,
-                error,
-            )
-
-    def _put_aside(self, error: sqlite3.Error) -> None:
-        self.close()
-        self._stored = set()
-        aside = self._path.with_name(self._path.name + ".damaged")
-        try:
-            self._path.replace(aside)
-            for end in ("-wal", "-shm"):
-                self._path.with_name(self._path.name + end).unlink(missing_ok=True)
-        except OSError as fault:
-            self._fail(sqlite3.OperationalError(f"{error}, and it cannot be renamed: {fault.strerror}"))
-            return
-        self.set_aside = aside
-        _log.error("%s: is damaged (%s); begun anew, the old one is %s", self._path, error, aside)
-
-
-def _prepare(database: sqlite3.Connection) -> None:
-    """Make the tables in a new file, and refuse one that somebody else made."""
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version == 0 and not database.execute("SELECT * FROM sqlite_schema").fetchall():
-        database.executescript(_SCHEMA)
-    elif version != _VERSION:
-        raise _Damaged(f"it is of version {version}, not {_VERSION}")
+        if self._database.give_up(error):
+            self._stored = set()
 
 
 def _is_moment(moment: object) -> bool:

@@ -1,33 +1,63 @@
-"""Somebody else's side of the broker: what a subscriber sees. The demonstration uses it to show real messages."""
+"""Somebody else's side of the broker: what a subscriber sees. The demonstration shows it, and the list of units."""
 
+import uuid
 from collections.abc import Callable, Sequence
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from appliance.errors import BrokerUnavailable
+from appliance.outputs.broker import BrokerSettings
+from appliance.outputs.client import BrokerClient, absence, probe
+
 
 class Subscriber:
-    """Subscribes to topics of a broker that is there; `on_message` runs in the network thread."""
+    """Subscribes to topics of a broker that is there, again at each reconnection.
+
+    Args:
+        settings: the broker's.
+        topics: filters.
+        on_message: gets topic, payload and whether it was retained, in the network thread.
+        qos: 0 for thousands of retained messages; of those of quality 1 Mosquitto drops all beyond its queue of 1000.
+
+    Raises:
+        BrokerUnavailable: the broker does not answer or refuses us.
+    """
 
     def __init__(
-        self, *, host: str, port: int, topics: Sequence[str], on_message: Callable[[str, bytes], None]
+        self,
+        settings: BrokerSettings,
+        *,
+        topics: Sequence[str],
+        on_message: Callable[[str, bytes, bool], None],
+        qos: int = 1,
     ) -> None:
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        name = f"pipistrelle-look-{uuid.uuid4().hex[:12]}"
+        probe(settings, client_id=name)  # it says in plain words what is wrong
+        self._client = BrokerClient(settings, client_id=name)
+        self._client.reconnect_delay_set(1, 2)
 
         def connected(
             client: Client, _userdata: object, _flags: ConnectFlags, _reason: ReasonCode, _properties: Properties | None
         ) -> None:
-            client.subscribe([(topic, 1) for topic in topics])
+            client.subscribe([(topic, qos) for topic in topics])
 
         def received(_client: Client, _userdata: object, message: MQTTMessage) -> None:
-            on_message(message.topic, bytes(message.payload))
+            on_message(message.topic, bytes(message.payload), message.retain)
 
         self._client.on_connect = connected
         self._client.on_message = received
-        self._client.connect(host, port)
+        try:
+            self._client.connect(settings.host, settings.port)
+        except OSError as error:
+            raise BrokerUnavailable(absence(settings, self._client.failure)) from error
         self._client.loop_start()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker was heard of late."""
+        return self._client.is_connected()
 
     def close(self) -> None:
         """Say goodbye and end the network thread."""

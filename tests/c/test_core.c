@@ -16,9 +16,9 @@
 #include "clutter.h"
 #include "doppler.h"
 #include "downconvert.h"
-#include "echo_paths.h"
 #include "fft.h"
 #include "fft_passes.h"
+#include "echo_paths.h"
 #include "multipath.h"
 #include "phase.h"
 #include "phasor_sum.h"
@@ -386,6 +386,81 @@ static void test_multipath(void)
     pp_multipath_destroy(NULL);
 }
 
+/* Against the sum itself, in double. Four different signals lie side by side. */
+static void test_fft(size_t points)
+{
+    pp_fft *const fft = pp_fft_create(points);
+    CHECK(fft != NULL);
+    pp_quad *const data = aligned_alloc(sizeof(pp_quad), points * 2 * sizeof(pp_quad));
+    float *const signal = exactly(points * 8 * sizeof(float));
+    CHECK(data != NULL);
+    for (size_t n = 0; n < points * 8; n++) {
+        signal[n] = (float)random_u32() * 0x1p-31F - 1.0F;
+    }
+    memcpy(data, signal, points * 8 * sizeof(float));
+    pp_fft_execute(fft, data);
+    const double tolerance = 3e-7 * sqrt((double)points) * log2((double)points);
+    const size_t step = points > 512 ? points / 128 + 1 : 1;
+    for (size_t k = 0; k < points; k += step) {
+        for (size_t lane = 0; lane < 4; lane++) {
+            double re = 0;
+            double im = 0;
+            for (size_t n = 0; n < points; n++) {
+                const double angle = -6.283185307179586 * (double)(k * n % points) / (double)points;
+                const double x = signal[8 * n + lane];
+                const double y = signal[8 * n + 4 + lane];
+                re += x * cos(angle) - y * sin(angle);
+                im += x * sin(angle) + y * cos(angle);
+            }
+            CHECK(fabs((double)data[2 * k][lane] - re) < tolerance);
+            CHECK(fabs((double)data[2 * k + 1][lane] - im) < tolerance);
+        }
+    }
+    free(signal);
+    free(data);
+    pp_fft_destroy(fft);
+}
+
+/* Every instruction set that is here does what plain C does. */
+static void test_fft_passes(void)
+{
+    const pp_fft_passes *const fast = pp_fft_passes_avx2();
+    enum { POINTS = 64, SPAN = 8 };
+    pp_twiddles twiddles[SPAN];
+    pp_quad plain[2 * POINTS];
+    for (size_t k = 0; k < SPAN * 6; k++) {
+        ((float *)twiddles)[k] = (float)random_u32() * 0x1p-32F;
+    }
+    for (size_t n = 0; n < 2 * POINTS; n++) {
+        plain[n] = (pp_quad){(float)random_u32() * 0x1p-32F, 1, 0, (float)random_u32() * -0x1p-32F};
+    }
+    if (fast == NULL) {
+        return;
+    }
+    pp_quad quick[2 * POINTS];
+    memcpy(quick, plain, sizeof plain);
+    pp_fft_passes_generic.first_2(plain, POINTS);
+    pp_fft_passes_generic.first_4(plain, POINTS);
+    pp_fft_passes_generic.combine_4(plain, POINTS, SPAN, twiddles);
+    fast->first_2(quick, POINTS);
+    fast->first_4(quick, POINTS);
+    fast->combine_4(quick, POINTS, SPAN, twiddles);
+    for (size_t n = 0; n < 2 * POINTS; n++) {
+        for (size_t lane = 0; lane < 4; lane++) {
+            CHECK(fabsf(plain[n][lane] - quick[n][lane]) < 1e-5F);
+        }
+    }
+}
+
+static void test_fft_refusals(void)
+{
+    const size_t bad[] = {0, 1, 32, 63, 65, 96, 4095, 4097, 8192, SIZE_MAX};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CHECK(pp_fft_create(bad[i]) == NULL);
+    }
+    pp_fft_destroy(NULL);
+}
+
 static void test_phasor_sum(void)
 {
     enum { SEGMENTS = 3, PATHS = 2, MICS = 8, SAMPLES = 7, POINTS = SEGMENTS + 1 + 2 * PP_PHASOR_MARGIN };
@@ -463,81 +538,6 @@ static void test_echo_paths(void)
     pp_echo_paths_destroy(NULL);
     const pp_echo_paths_spec wrong = {1, 0};
     CHECK(pp_echo_paths_create(&wrong, reason) == NULL);
-}
-
-/* Against the sum itself, in double. Four different signals lie side by side. */
-static void test_fft(size_t points)
-{
-    pp_fft *const fft = pp_fft_create(points);
-    CHECK(fft != NULL);
-    pp_quad *const data = aligned_alloc(sizeof(pp_quad), points * 2 * sizeof(pp_quad));
-    float *const signal = exactly(points * 8 * sizeof(float));
-    CHECK(data != NULL);
-    for (size_t n = 0; n < points * 8; n++) {
-        signal[n] = (float)random_u32() * 0x1p-31F - 1.0F;
-    }
-    memcpy(data, signal, points * 8 * sizeof(float));
-    pp_fft_execute(fft, data);
-    const double tolerance = 3e-7 * sqrt((double)points) * log2((double)points);
-    const size_t step = points > 512 ? points / 128 + 1 : 1;
-    for (size_t k = 0; k < points; k += step) {
-        for (size_t lane = 0; lane < 4; lane++) {
-            double re = 0;
-            double im = 0;
-            for (size_t n = 0; n < points; n++) {
-                const double angle = -6.283185307179586 * (double)(k * n % points) / (double)points;
-                const double x = signal[8 * n + lane];
-                const double y = signal[8 * n + 4 + lane];
-                re += x * cos(angle) - y * sin(angle);
-                im += x * sin(angle) + y * cos(angle);
-            }
-            CHECK(fabs((double)data[2 * k][lane] - re) < tolerance);
-            CHECK(fabs((double)data[2 * k + 1][lane] - im) < tolerance);
-        }
-    }
-    free(signal);
-    free(data);
-    pp_fft_destroy(fft);
-}
-
-/* Every instruction set that is here does what plain C does. */
-static void test_fft_passes(void)
-{
-    const pp_fft_passes *const fast = pp_fft_passes_avx2();
-    enum { POINTS = 64, SPAN = 8 };
-    pp_twiddles twiddles[SPAN];
-    pp_quad plain[2 * POINTS];
-    for (size_t k = 0; k < SPAN * 6; k++) {
-        ((float *)twiddles)[k] = (float)random_u32() * 0x1p-32F;
-    }
-    for (size_t n = 0; n < 2 * POINTS; n++) {
-        plain[n] = (pp_quad){(float)random_u32() * 0x1p-32F, 1, 0, (float)random_u32() * -0x1p-32F};
-    }
-    if (fast == NULL) {
-        return;
-    }
-    pp_quad quick[2 * POINTS];
-    memcpy(quick, plain, sizeof plain);
-    pp_fft_passes_generic.first_2(plain, POINTS);
-    pp_fft_passes_generic.first_4(plain, POINTS);
-    pp_fft_passes_generic.combine_4(plain, POINTS, SPAN, twiddles);
-    fast->first_2(quick, POINTS);
-    fast->first_4(quick, POINTS);
-    fast->combine_4(quick, POINTS, SPAN, twiddles);
-    for (size_t n = 0; n < 2 * POINTS; n++) {
-        for (size_t lane = 0; lane < 4; lane++) {
-            CHECK(fabsf(plain[n][lane] - quick[n][lane]) < 1e-5F);
-        }
-    }
-}
-
-static void test_fft_refusals(void)
-{
-    const size_t bad[] = {0, 1, 32, 63, 65, 96, 4095, 4097, 8192, SIZE_MAX};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        CHECK(pp_fft_create(bad[i]) == NULL);
-    }
-    pp_fft_destroy(NULL);
 }
 
 /* Any rows and any cuts, with values that are no numbers among them, stay within their memory and give equal spectra. */

@@ -22,7 +22,10 @@ from appliance.cli.broker import PrivateBroker, find_mosquitto
 from appliance.cli.main import main
 
 RATE_HZ = 192_000
-COMMANDS = ("run", "demo", "replay", "record", "devices", "check", "routines", "doctor", "asyncapi")
+COMMANDS = (
+    "run", "demo", "room", "replay", "record", "devices", "check", "routines", "doctor", "history", "fleet", "evaluate",
+    "asyncapi",
+)  # fmt: skip
 
 MOTION_KEYS = {"t_s": float, "type": str, "score": float, "radial_mps": (float, type(None)), "cause": str}
 KEYS = {

@@ -30,10 +30,10 @@ def cores():
         (_core.DownConverter(rate_hz=192_000, mics=2, carriers_hz=[40_000.0]), 2),
         (_core.ToneSynthesiser(rate_hz=192_000, outputs=2, max_amplitude=0.1, fade_s=0.1), 1),
         (_core.MultipathChannel(paths=2, mics=2, max_delay_frames=20), 4),
-        (_core.PhasorSum(mics=2, segment_samples=3), 5),
-        (_core.EchoPaths(mics=2, nearest_m=0.2), 9),
         (_core.RangeGate(**GATE, bins=4, replica=np.ones(3, np.complex64)), 2),
         (_core.ChirpSynthesiser(**CHIRP, outputs=2, max_amplitude=0.1), 1),
+        (_core.PhasorSum(mics=2, segment_samples=3), 5),
+        (_core.EchoPaths(mics=2, nearest_m=0.2), 9),
     )
 
 

@@ -1,0 +1,101 @@
+"""A scene or a recording through the pipeline's own stages, and what was said of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from appliance.config.schema import Config
+from appliance.evaluation.scoring import Span
+from appliance.events import Event, MotionStarted, MotionStopped, PresenceChanged
+from appliance.features.doppler import Doppler
+from appliance.hardware.wav import WavAudio
+from appliance.pipeline import Pipeline, Step
+from appliance.ports import Detector
+from appliance.types import BasebandBlock, Emission, Presence, Tones
+
+MICS = 4
+"""Of a simulated unit."""
+
+DETECTORS: dict[str, Callable[[Config], Callable[[Doppler], Detector] | None]] = {
+    "threshold": lambda _config: None,
+}
+"""The detectors that can be judged, each as what `Pipeline` takes for `make_detector`."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was said: events, each at the stream time at which it could be told, and every score."""
+
+    events: list[tuple[float, Event]] = field(default_factory=list)
+    t_s: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    end_s: float = 0.0
+
+    def note(self, step: Step, end_s: float) -> None:
+        """Add what a block brought."""
+        self.end_s = end_s
+        self.events += [(end_s, event) for event in step.events]
+        for score in step.scores:
+            self.t_s.append(score.t_s)
+            self.scores.append(score.motion)
+
+    def motions(self) -> list[Span]:
+        """Motion as it was told."""
+        found: list[Span] = []
+        for said_s, event in self.events:
+            if isinstance(event, MotionStarted):
+                found.append((said_s, self.end_s))
+            elif isinstance(event, MotionStopped):
+                found[-1] = (found[-1][0], said_s)
+        return found
+
+    def times_of(self, presence: Presence) -> list[Span]:
+        """When presence was told to be so."""
+        found: list[Span] = []
+        for said_s, event in self.events:
+            if isinstance(event, PresenceChanged):
+                if event.previous is presence and found:
+                    found[-1] = (found[-1][0], said_s)
+                if event.presence is presence:
+                    found.append((said_s, self.end_s))
+        return found
+
+
+def make_pipeline(
+    config: Config, *, detector: str, rate_hz: int, mics: int, carriers_hz: tuple[float, ...]
+) -> Pipeline:
+    """The pipeline at the configuration's operating point, with the detector of that name."""
+    return Pipeline(
+        rate_hz=rate_hz,
+        mics=mics,
+        emission=Emission(tones=Tones(carriers_hz, config.emission.level_db_spl)),
+        hold_s=config.sensing.hold_s,
+        false_alarms_per_day=config.sensing.false_alarms_per_day,
+        make_detector=DETECTORS[detector](config),
+    )
+
+
+def hear_baseband(pipeline: Pipeline, blocks: Iterator[BasebandBlock], *, pcm_rate_hz: int, block_ms: int) -> Heard:
+    """Feed blocks of any length, cut into those that the service would get."""
+    heard, expected = Heard(), None
+    for block in blocks:
+        frames = round(pcm_rate_hz / block.rate_hz)
+        samples = pcm_rate_hz * block_ms // 1000 // frames
+        for at in range(0, block.iq.shape[2], samples):
+            piece = block.iq[..., at : at + samples]
+            first = block.first_frame + at * frames
+            part = BasebandBlock(np.ascontiguousarray(piece), first, block.rate_hz, block.carriers_hz)
+            lost = 0 if expected is None else first - expected
+            expected = first + piece.shape[2] * frames
+            end_s = (expected - frames + 1) / pcm_rate_hz
+            heard.note(pipeline.sense(part, end_s=end_s, lost_frames=lost), end_s)
+    return heard
+
+
+def hear_recording(pipeline: Pipeline, audio: WavAudio) -> Heard:
+    """Feed a recording."""
+    heard = Heard()
+    while (block := audio.read()) is not None:
+        heard.note(pipeline.process(block), block.end_s)
+    return heard
