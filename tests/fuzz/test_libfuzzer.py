@@ -8,7 +8,7 @@ from fuzz import libfuzzer
 def core(tmp_path_factory):
     if libfuzzer.compiler() is None:
         pytest.skip("no clang (apt-get install clang, or set CLANG)")
-    return libfuzzer.build_core(tmp_path_factory.mktemp("core"), optimise="-O0")
+    return libfuzzer.build_core(tmp_path_factory.mktemp("core"))
 
 
 @pytest.mark.parametrize("harness", libfuzzer.HARNESSES)
