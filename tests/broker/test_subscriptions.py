@@ -25,11 +25,11 @@ def test_each_listener_hears_a_message_once_although_filters_overlap(output, sub
         output.subscribe(topic_filter, note(name))
     output.subscribe("ready", note("ready"))
     wait_until(lambda: live.publish("ready", b"") or heard, "all subscriptions")
-    heard.clear()
     live.publish("home/door", b"open")
     live.publish("home/x/y", b"1")
     wait_until(lambda: ("all", "home/x/y", b"1", False) in heard, "the last message")
-    assert sorted(heard) == [
+    # More than one "ready" may have been on its way.
+    assert sorted(message for message in heard if message[0] != "ready") == [
         ("again", "home/door", b"open", False),
         ("all", "home/door", b"open", False),
         ("all", "home/x/y", b"1", False),
