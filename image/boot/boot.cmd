@@ -35,7 +35,7 @@ if load ${devtype} ${devnum}:1 ${ramdisk_addr_r} arguments.txt; then
 fi
 
 # A kernel or RAM disk that cannot be read leaves the next slot its chance.
-setenv start_slot 'echo "slot ${slot}"; load ${devtype} ${devnum}:${part} ${kernel_addr_r} /boot/kernel && load ${devtype} ${devnum}:${part} ${ramdisk_addr_r} /boot/initramfs && setenv bootargs root=PARTUUID=@DISK@-0${part} rauc.slot=${slot} @ARGUMENTS@ ${arguments} && booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdt_addr}'
+setenv start_slot 'echo "slot ${slot}"; load ${devtype} ${devnum}:${part} ${kernel_addr_r} /boot/kernel && load ${devtype} ${devnum}:${part} ${ramdisk_addr_r} /boot/initramfs && setenv bootargs "root=PARTUUID=@DISK@-0${part} rauc.slot=${slot} @ARGUMENTS@ ${arguments}" && booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdt_addr}'
 
 for slot in ${BOOT_ORDER}; do
   if test "${slot}" = A -a "${BOOT_A_LEFT}" != 0; then

@@ -51,7 +51,7 @@ def make_bundle(workspace: Workspace, bundle: Path, *, image: Path, certificate:
     remove(bundle)
     workspace.run(
         "rauc", "bundle", f"--cert={certificate}", f"--key={key}",
-        f"--mksquashfs-args=-comp xz -processors {workspace.processes}", content, bundle,
+        f"--mksquashfs-args=-comp zstd -Xcompression-level 9 -processors {workspace.processes}", content, bundle,
         env={**os.environ, "SOURCE_DATE_EPOCH": str(workspace.epoch_s)},
     )  # fmt: skip
     remove(content)

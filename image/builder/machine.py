@@ -27,7 +27,15 @@ _TOOLS = {
     "systemd-sysusers": "systemd",
     "xz": "xz-utils",
 }
-EMULATION_TOOLS = {"mosquitto": "mosquitto", "qemu-system-aarch64": "qemu-system-arm", "mcopy": "mtools"}
+EMULATION_TOOLS = {
+    "mcopy": "mtools",
+    "mosquitto": "mosquitto",
+    "mosquitto_sub": "mosquitto-clients",
+    "nc": "netcat-openbsd",
+    "qemu-system-aarch64": "qemu-system-arm u-boot-qemu",
+    "rauc": "rauc",
+    "ssh": "openssh-client",
+}
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 

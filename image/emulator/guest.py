@@ -1,7 +1,6 @@
 """One emulated machine with a card, a network that reaches nothing but one broker, and a way in by ssh."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -82,7 +81,7 @@ class Guest:
         host, port = BROKER_IN_GUEST
         network = (
             f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self._ssh_port}-:22,"
-            f"guestfwd=tcp:{host}:{port}-tcp:127.0.0.1:{self._broker_port}"
+            f"guestfwd=tcp:{host}:{port}-cmd:nc 127.0.0.1 {self._broker_port}"
         )
         stick = ["-drive", f"if=none,file={self._stick},id=stick,format=raw,readonly=on"] if self._stick else []
         self._process = subprocess.Popen(
@@ -131,9 +130,7 @@ class Guest:
         )  # fmt: skip
         with (stdin or Path(os.devnull)).open("rb") as file:
             try:
-                return subprocess.run(
-                    ssh, stdin=file, capture_output=True, text=True, timeout=timeout_s, check=False
-                )
+                return subprocess.run(ssh, stdin=file, capture_output=True, text=True, timeout=timeout_s, check=False)
             except subprocess.TimeoutExpired:
                 return subprocess.CompletedProcess(ssh, 255, "", f"no answer within {timeout_s:g} s")
 
@@ -159,8 +156,3 @@ class Guest:
     def last_words(self) -> str:
         """The end of what the guest said on its serial line."""
         return "".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)[-30:])
-
-
-def copy_of(guest: Guest, to: Path) -> None:
-    """The card as it is, kept for later."""
-    shutil.copyfile(guest.card, to)
