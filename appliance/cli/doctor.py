@@ -18,6 +18,7 @@ from appliance.dsp.downconvert import DownConverter
 from appliance.errors import ApplianceError
 from appliance.outputs.broker import broker_settings
 from appliance.outputs.client import probe
+from appliance.starts import RUNTIME_DIRECTORY, safe_mode_reason
 from appliance.types import PcmBlock
 
 
@@ -60,6 +61,7 @@ def doctor(args: argparse.Namespace) -> int:
     check("routines", lambda: _routines(config))
     check("sound card", lambda: _card(config))
     check("broker", lambda: _broker(config))
+    check("service", _service)
     return 0 if all(found) else 1
 
 
@@ -85,6 +87,17 @@ def _routines(config: Config) -> str:
 def _card(config: Config) -> str:
     choice = choose_card(config.audio)
     return f"{choice.capture}, microphones: {choice.mics}, at {choice.rate_hz} Hz, playing to {choice.playback}"
+
+
+def _service() -> str:
+    """What the service under systemd has left for whoever looks."""
+    if not RUNTIME_DIRECTORY.is_dir():
+        return "does not run under systemd here"
+    reason = safe_mode_reason(RUNTIME_DIRECTORY)
+    if reason:
+        cure = "correct that and `systemctl restart pipistrelle`; more in `journalctl -u pipistrelle`"
+        raise ApplianceError(f"runs in safe mode: {reason}\n{cure}")
+    return "runs as configured"
 
 
 def _broker(config: Config) -> str:

@@ -567,6 +567,7 @@ def test_doctor_looks_at_all_whatever_is_bad(run, tmp_path):
         "routines",
         "sound card",
         "broker",
+        "service",
     ]
     assert [name for name, line in lines.items() if line.startswith("bad")] == ["sound card", "broker"]
     assert "Nowhere" in lines["sound card"]
