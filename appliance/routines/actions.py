@@ -111,7 +111,7 @@ class ActionRunner:
         try:
             # Nothing is piped: a child that outlives the program would hold a pipe open, and we would wait for it.
             process = await asyncio.create_subprocess_exec(
-                *arguments(argv, effect.values),
+                *_at_ordinary_priority(arguments(argv, effect.values)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -131,6 +131,11 @@ class ActionRunner:
             raise RoutineError(f"{effect.command} was ended by signal {-status}")
         if status > 0:
             raise RoutineError(f"{effect.command} ended with exit code {status}")
+
+
+def _at_ordinary_priority(argv: list[str]) -> list[str]:
+    """A program that the real-time service starts must not inherit its rank, and hold up sensing."""
+    return argv if os.sched_getscheduler(0) == os.SCHED_OTHER else ["chrt", "--other", "0", *argv]
 
 
 def arguments(argv: Sequence[str], values: Mapping[str, str]) -> list[str]:

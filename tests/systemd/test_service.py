@@ -1,0 +1,356 @@
+"""The unit as people install it, in a container that systemd has booted: what ends it, and what cannot."""
+
+import json
+import re
+import time
+
+import pytest
+from support.container import say
+from support.mosquitto import wait_until
+
+from appliance.starts import FAILED_MAX
+
+from .conftest import RESTART_S, STATE, TOPIC, UNIT
+
+MAX_EXPOSURE = 2.0
+
+
+def health(live):
+    told = live.on(f"{TOPIC}/health")
+    return json.loads(told[-1]) if told else {"faults": ["nothing told"], "state": "nothing told"}
+
+
+def wait_for_faults(live, *faults, deadline_s=RESTART_S):
+    wait_until(lambda: health(live)["faults"] == list(faults), f"the faults {faults}", deadline_s)
+
+
+def wait_for_connections(live, count):
+    """Until `online` was told so often: each connection begins with it."""
+    wait_until(lambda: live.on(f"{TOPIC}/status").count(b"online") >= count, f"connection {count}", RESTART_S)
+
+
+def test_it_runs_confined_at_real_time_priority_and_tells_the_broker(service, live, container):
+    service.configure(drop_in=["ExecStartPre=-pipistrelle doctor"])
+    service.start()
+    live.wait_for(f"{TOPIC}/status", b"online")
+    wait_for_faults(live)
+    wait_until(lambda: live.on(f"{TOPIC}/presence"), "presence")
+    assert service.show("ActiveState") == "active"
+    assert service.show("StatusText") == "sensing"
+
+    # the doctor ran under all that confines the service, the model runtime that writes its own code among it
+    assert "ok   model runtime" in service.log
+    assert "ok   signal path" in service.log
+
+    told = container.run("systemd-analyze", "security", "--no-pager", UNIT).stdout
+    exposure = float(re.search(r"Overall exposure level for pipistrelle.service: ([0-9.]+)", told)[1])
+    say(f"exposure {exposure} of the running service (bar {MAX_EXPOSURE})")
+    assert exposure <= MAX_EXPOSURE
+    status = container.read(f"/proc/{service.pid}/status")
+    assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
+    assert re.search(r"^NoNewPrivs:\t1$", status, re.MULTILINE)
+    assert re.search(r"^Seccomp:\t2$", status, re.MULTILINE)
+    assert "SCHED_RR" in container.run("chrt", "--all-tasks", "--pid", service.pid).stdout
+    memory_kb = int(re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[1])
+    say(f"{memory_kb / 1024:.0f} MiB resident, virtual room included")
+
+
+def test_a_routines_program_runs_confined_at_ordinary_priority(service, live, container):
+    routine = {
+        "id": "look",
+        "triggers": [{"trigger": "mqtt", "topic": "home/look"}],
+        "actions": [{"action": "command", "command": "look"}],
+    }
+    look = "chrt --pid $$ > $RUNTIME_DIRECTORY/seen; touch /etc/mark /home/mark 2>> $RUNTIME_DIRECTORY/seen"
+    container.write("/etc/pipistrelle/routines.yaml", json.dumps([routine]))
+    service.configure(f"routines: {{file: routines.yaml, commands: {{look: {json.dumps(['sh', '-c', look])}}}}}\n")
+    service.start()
+    wait_for_faults(live)
+
+    def seen():
+        live.publish("home/look", b"now")
+        return "/home/mark" in container.run("cat", "/run/pipistrelle/seen", check=False).stdout
+
+    wait_until(seen, "the routine's program", RESTART_S)
+    told = container.read("/run/pipistrelle/seen")
+    assert "SCHED_OTHER" in told
+    assert "cannot touch '/etc/mark': Read-only file system" in told
+    assert "touch: cannot touch '/home/mark'" in told
+
+
+def test_it_stops_when_asked_and_says_so(service, live, container):
+    service.start()
+    live.wait_for(f"{TOPIC}/status", b"online")
+    container.run("systemctl", "stop", UNIT)
+    live.wait_for(f"{TOPIC}/status", b"offline")
+    assert (service.show("Result"), service.show("ExecMainStatus")) == ("success", "0")
+    assert container.run("ls", "/run/pipistrelle", check=False).returncode != 0
+
+
+def test_killed_it_is_back(service, live):
+    service.start()
+    wait_for_connections(live, 1)
+    before = service.pid
+    began_s = time.monotonic()
+    service.signal("KILL")
+    live.wait_for(f"{TOPIC}/status", b"offline")
+    wait_for_connections(live, 2)
+    service.wait_for_start(1)
+    say(f"kill -9 to running again: {time.monotonic() - began_s:.1f} s (bar 2 s)")
+    assert service.pid != before
+    assert service.show("NRestarts") == "1"
+    wait_for_faults(live)
+
+
+def test_hung_it_is_ended_by_the_watchdog_and_says_where(service, live):
+    service.start()
+    wait_for_connections(live, 1)
+    patience_s = int(service.show("WatchdogUSec").removesuffix("s"))
+    began_s = time.monotonic()
+    service.signal("STOP")
+    wait_for_connections(live, 2)
+    service.wait_for_start(1)
+    say(f"hang to running again: {time.monotonic() - began_s:.1f} s (bar {patience_s} + 2 s)")
+    assert "Watchdog timeout" in service.log
+    assert "Fatal Python error: Aborted" in service.log
+    assert re.search(r'File ".*loop\.py", line \d+ in _exchange', service.log), "where the audio thread was"
+
+
+def test_without_a_broker_it_lives_and_tells_all_when_there_is_one(service, live, broker):
+    service.start()
+    wait_for_connections(live, 1)
+    before = service.pid
+    for _ in range(3):
+        told = live.on(f"{TOPIC}/status").count(b"online")
+        broker.kill()
+        wait_until(lambda: "is gone" in service.log, "the broker missed", RESTART_S)
+        assert (service.pid, service.show("ActiveState")) == (before, "active")
+        broker.start()
+        wait_for_connections(live, told + 1)
+        wait_for_faults(live)
+    assert service.show("NRestarts") == "0"
+
+
+def test_a_card_that_is_unplugged_is_told_and_found_again(service, live, container):
+    # alsa-lib in the place of a card: a room behind a pipe, which its plug-in starts
+    definition = "/run/loop/loop.conf"
+    make_loop = (
+        "import sys; from pathlib import Path; sys.path.insert(0, '/checkout/tests'); from alsa_lab import closed_loop;"
+        "options = {'mics': 4, 'start_s': 3600.0, 'distance_m': 4.0, 'over': '/dev/null'};"
+        "closed_loop(Path('/run/loop'), room='room_process:Walked', options=options, paced_hz=192000)"
+    )
+    container.run("rm", "-rf", "/run/loop")
+    container.run("mkdir", "/run/loop")
+    container.run("/opt/pipistrelle/bin/python", "-c", make_loop)
+    container.run("chmod", "-R", "a+rwX", "/run/loop")
+    container.run("chmod", "a+x", "/run/loop/room.sh")
+    service.configure(
+        "audio: {capture: loop_in, playback: loop_out, mics: 4, format: S32_LE}\n",
+        drop_in=[f"Environment=ALSA_CONFIG_PATH={definition}"],
+        source="alsa",
+    )
+    service.start()
+    wait_for_connections(live, 1)
+    wait_for_faults(live)
+
+    def stop_sound():
+        container.run("pkill", "--full", "room_process", "--signal", "STOP")
+
+    say("the card goes away for a moment")
+    began_s = time.monotonic()
+    stop_sound()
+    live.wait_for(f"{TOPIC}/status", b"offline")
+    say(f"unplugged to unavailable: {time.monotonic() - began_s:.1f} s (bar 2 s after 2 s without frames)")
+    assert any(b'"device_lost"' in event for event in live.on(f"{TOPIC}/event"))
+    wait_for_connections(live, 2)
+    service.wait_for_start(1)
+    wait_for_faults(live)
+    say(f"and sensing again: {time.monotonic() - began_s:.1f} s")
+
+    say("the card goes away and is not there at the next start")
+    container.run("mv", definition, definition + ".away")
+    container.write(definition, "</usr/share/alsa/alsa.conf>\n")
+    stop_sound()
+    wait_until(lambda: "device_lost" in health(live)["faults"], "the missing card on MQTT", RESTART_S)
+    wait_until(lambda: any(b"loop_in" in error for error in live.on(f"{TOPIC}/error")), "why", RESTART_S)
+    live.wait_for(f"{TOPIC}/presence", b'"unknown"')
+    wait_until(lambda: "waiting for the sound card" in service.show("StatusText"), "the status", RESTART_S)
+    assert service.show("ActiveState") == "activating"
+    restarts = service.show("NRestarts")
+    began_s = time.monotonic()
+    container.run("mv", definition + ".away", definition)
+    wait_for_faults(live)
+    say(f"plugged in to sensing again: {time.monotonic() - began_s:.1f} s (bar 5 s)")
+    assert service.show("NRestarts") == restarts
+    assert service.starts_failed <= 1, "a card that is away never leads to safe mode"
+
+
+def test_five_failed_starts_lead_to_safe_mode_which_says_why(service, live, container):
+    service.configure("sensing: {hold_s: never}\n")
+    container.run("systemctl", "start", "--no-block", UNIT)
+    wait_for_faults(live, "safe_mode")
+    assert health(live)["state"] == "degraded"
+    errors = [json.loads(error)["message"] for error in live.on(f"{TOPIC}/error")]
+    assert any("safe mode" in error and "appliance.yaml:3:19: sensing.hold_s" in error for error in errors), errors
+    service.wait_for_start(FAILED_MAX)
+    assert service.show("StatusText") == "safe mode"
+    doctor = container.run("pipistrelle", "doctor", check=False).stdout
+    assert re.search(r"^bad  service: runs in safe mode", doctor, re.MULTILINE), doctor
+    assert "sensing.hold_s" in doctor
+
+    say("it stays in safe mode when it is killed there, and leaves it when it is restarted")
+    service.signal("KILL")
+    service.wait_for_start(FAILED_MAX + 1)
+    assert service.show("StatusText") == "safe mode"
+    service.configure("sensing: {hold_s: 60}\n")
+    container.run("systemctl", "restart", UNIT)
+    wait_for_faults(live)
+    assert service.show("StatusText") == "sensing"
+    assert "ok   service" in container.run("pipistrelle", "doctor", check=False).stdout
+
+
+def test_a_thousand_crashes_never_keep_it_down(service, live, container):
+    service.configure(drop_in=["RestartSec=10ms"])
+    service.start()
+    wait_for_connections(live, 1)
+    for failed in range(1, FAILED_MAX + 1):
+        wait_until(lambda wanted=failed: service.starts_failed >= wanted, f"start {failed} counted", RESTART_S)
+        service.signal("KILL")
+    # inside the container, because entering it a thousand times would take longer than the crashes
+    storm = (
+        f"unit={UNIT}; n={FAILED_MAX}; "
+        "pid() { systemctl show --property MainPID --value $unit; }; last=0; while [ $n -lt 1000 ]; do "
+        "p=$(pid); if [ $p != 0 ] && [ $p != $last ]; then kill -KILL $p 2>/dev/null && n=$((n + 1)); last=$p; fi; done"
+    )
+    began_s = time.monotonic()
+    container.run("sh", "-c", storm, limit_s=900.0)
+    say(f"995 crashes in {time.monotonic() - began_s:.0f} s")
+    wait_for_faults(live, "safe_mode")
+    service.wait_for_start(1000)
+    assert int(service.show("NRestarts")) == 1000
+    assert service.show("StatusText") == "safe mode"
+    assert "start-limit" not in service.log
+    assert "repeated too quickly" not in service.log
+
+
+def fill(container, place):
+    """Let a small disk stand in the place of a folder, with no block and no inode left."""
+    container.run("mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=20,mode=1777", "tmpfs", place)
+    container.run(
+        "sh", "-c", f"cat /dev/zero > {place}/all 2>/dev/null; for n in $(seq 20); do : > {place}/$n; done", check=False
+    )
+    for refused in (["mkdir", f"{place}/new"], ["dd", "if=/dev/zero", f"of={place}/1"]):
+        assert "No space left" in container.run(*refused, check=False).stderr
+
+
+@pytest.fixture(params=["full", "full without our folder", "read-only", "read-only without our folder"])
+def bad_disk(request, container):
+    """The container's disk, as it may have become over the years."""
+    if "without" in request.param:
+        container.run("rm", "-r", STATE)
+    places = ["/tmp", "/var/tmp", "/var/lib" if "without" in request.param else STATE]
+    if "full" in request.param:
+        for place in places:
+            fill(container, place)
+        container.run("chown", "pipistrelle:pipistrelle", STATE, check=False)
+    else:
+        container.run("mount", "-o", "remount,ro", "/")
+    yield
+    container.run("systemctl", "stop", UNIT)
+    if "full" in request.param:
+        container.run("umount", *places)
+    else:
+        container.run("mount", "-o", "remount,rw", "/")
+    container.run("systemd-tmpfiles", "--create", "pipistrelle.conf")
+
+
+def test_with_a_disk_that_cannot_be_written_it_senses_and_says_so(service, bad_disk, live):
+    del bad_disk
+    service.start()
+    wait_for_faults(live, "storage_failed")
+    assert health(live)["state"] == "degraded"
+    assert json.loads(live.on(f"{TOPIC}/presence")[-1])["presence"] == "unknown"
+    live.publish(f"{TOPIC}/set/hold_s", b"77")
+    live.wait_for(f"{TOPIC}/settings", b'"hold_s":77.0')
+    assert service.show("ActiveState") == "active"
+    service.signal("KILL")
+    service.wait_for_start(1)
+    wait_for_faults(live, "storage_failed")
+
+
+def test_with_a_clock_at_1970_it_senses_and_says_so(service, live):
+    library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+    service.configure(
+        drop_in=[
+            f"Environment=LD_PRELOAD={library} DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1",
+            'Environment="FAKETIME=@1970-01-01 00:00:30"',
+        ]
+    )
+    service.start()
+    wait_for_faults(live, "clock_not_set")
+    assert json.loads(live.on(f"{TOPIC}/health")[-1])["at"].startswith("1970-01-01T")
+    assert json.loads(live.on(f"{TOPIC}/presence")[-1])["presence"] == "unknown"
+    assert service.show("ActiveState") == "active"
+
+
+def test_without_a_network_it_senses_and_finds_the_broker_when_there_is_one(service, live, broker):
+    broker.kill()
+    service.start()
+    assert service.show("ActiveState") == "active"
+    service.wait_for_line("does not answer")
+    broker.start()
+    wait_for_connections(live, 1)
+    wait_for_faults(live)
+
+
+def test_healthy_is_told_after_it_has_run_as_configured_for_a_while(service, live, container):
+    healthy = "pipistrelle-healthy.service"
+    container.write(
+        "/run/systemd/system/pipistrelle-healthy.timer.d/test.conf", "[Timer]\nOnActiveSec=\nOnActiveSec=3\n"
+    )
+    try:
+        service.start()
+        assert container.show(healthy, "ActiveState") == "inactive"
+        wait_until(lambda: container.show(healthy, "ActiveState") == "active", "health", RESTART_S)
+        service.signal("KILL")
+        wait_until(lambda: container.show(healthy, "ActiveState") == "inactive", "the end of health", RESTART_S)
+        wait_until(lambda: container.show(healthy, "ActiveState") == "active", "health again", RESTART_S)
+
+        service.configure("sensing: {hold_s: never}\n")
+        container.run("systemctl", "restart", "--no-block", UNIT)
+        wait_for_faults(live, "safe_mode")
+        last = container.show("pipistrelle-healthy.timer", "LastTriggerUSecMonotonic")
+        wait_until(
+            lambda: container.show("pipistrelle-healthy.timer", "LastTriggerUSecMonotonic") != last,
+            "the timer",
+            RESTART_S,
+        )
+        wait_until(lambda: container.show(healthy, "ConditionResult") == "no", "the condition", RESTART_S)
+        assert container.show(healthy, "ActiveState") == "inactive"
+    finally:
+        container.run("rm", "-r", "/run/systemd/system/pipistrelle-healthy.timer.d")
+
+
+def test_the_local_broker_is_for_this_machine_alone(service, container, broker, tmp_path):
+    assert tmp_path
+    broker.stop()  # its port is free now
+    container.run("sed", "-i", f"s/^listener 1883/listener {broker.port}/", "/etc/pipistrelle/broker.conf")
+    container.run("systemctl", "start", "pipistrelle-broker")
+    try:
+        service.start()
+        heard = container.run(
+            "timeout", "20", "/opt/pipistrelle/bin/python", "-c",
+            "from paho.mqtt.subscribe import simple; print(simple("
+            f"'{TOPIC}/status', hostname='127.0.0.1', port={broker.port}).payload)",
+        ).stdout  # fmt: skip
+        assert heard.strip() in {"b'online'", "b'offline'"}
+        listening = container.run(
+            "sh", "-c", f"cat /proc/net/tcp /proc/net/tcp6 | grep ':{broker.port:04X} 0*:0000 0A'"
+        ).stdout
+        assert {line.split()[1].split(":")[0] for line in listening.splitlines()} <= {
+            "0100007F",
+            "00000000000000000000000001000000",
+        }
+    finally:
+        container.run("systemctl", "stop", "pipistrelle-broker")
+        container.run("sed", "-i", "s/^listener [0-9]*/listener 1883/", "/etc/pipistrelle/broker.conf")
