@@ -5,6 +5,7 @@ does to it lies in memory and is gone with the container.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "container"
 PACKAGES = (
     *("systemd", "systemd-sysv", "udev", "dbus", "kmod", "make", "python3", "python3-venv"),
-    *("libasound2", "libasound2-data", "procps", "mosquitto", "libfaketime"),
+    *("libasound2", "libasound2-data", "procps", "mosquitto"),
 )
 MIRROR = "http://deb.debian.org/debian"
 BOOT_S = 60.0
@@ -44,11 +45,19 @@ def say(words):
     print(f"[container] {words}", file=sys.stderr, flush=True)
 
 
+@contextlib.contextmanager
+def alone():
+    """While another process of the tests makes something here, wait."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def made(name, key, make):
     """The folder `name` for this key in the cache; `make` fills a new one; one that was interrupted does not count."""
     folder = CACHE / f"{name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:12]}"
     if not folder.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
         for old in CACHE.glob(f"{name}-*"):
             shutil.rmtree(old)
         began_s = time.monotonic()

@@ -1,11 +1,12 @@
 """One container for all tests here, each with a broker outside it and a service of its own configuration inside."""
 
 import json
-import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from support import container as containers
-from support.container import CACHE, Container, say
+from support.container import Container, say
 from support.mosquitto import Subscriber, wait_until
 
 from appliance.cli.broker import PrivateBroker, find_mosquitto
@@ -25,7 +26,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent.name == "systemd":
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.xdist_group("systemd"))
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
@@ -33,14 +33,19 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def container(tmp_path_factory):
     """Debian with the service installed by the README's command."""
-    root, wheels = containers.debian(), containers.wheels()
-    shutil.rmtree(CACHE / "wheel", ignore_errors=True)
-    wheel = containers.wheel(CACHE / "wheel")
-    binds = {"/checkout": containers.ROOT, "/wheels": wheels}
-    with Container(root, tmp_path_factory.mktemp("container"), binds) as container:
+    folder = tmp_path_factory.mktemp("container")
+    folder.chmod(0o755)
+    with containers.alone():
+        root, wheels = containers.debian(), containers.wheels()
+        wheel = containers.wheel(folder)
+    for source in Path(__file__).parent.glob("*.c"):
+        library = folder / source.with_suffix(".so").name
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+    binds = {"/checkout": containers.ROOT, "/wheels": wheels, "/wheel": folder}
+    with Container(root, folder, binds) as container:
         say("booted; make install")
         offline = ("env", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels")
-        install = ("make", "-C", "/checkout", "install", f"FROM=/checkout/{wheel.relative_to(containers.ROOT)}")
+        install = ("make", "-C", "/checkout", "install", f"FROM=/wheel/{wheel.name}")
         container.run(*offline, *install)
         container.write(ROOM, "duration_s: 86400\n")
         say("installed")
