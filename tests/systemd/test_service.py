@@ -193,7 +193,7 @@ def test_a_card_that_stays_away_is_told_and_waited_for(service, card, live):
     card(there=False)
     service.container.run("systemctl", "start", "--no-block", UNIT)
     wait_until(lambda: "device_lost" in health(live)["faults"], "the missing card on MQTT", RESTART_S)
-    wait_until(lambda: any(b"loop_in" in error for error in live.on(f"{TOPIC}/error")), "why", RESTART_S)
+    wait_until(lambda: any(b"no such sound card" in error for error in live.on(f"{TOPIC}/error")), "why", RESTART_S)
     live.wait_for(f"{TOPIC}/presence", b'"unknown"')
     wait_until(lambda: "waiting for the sound card" in service.show("StatusText"), "the status", RESTART_S)
     assert service.show("ActiveState") == "activating"
