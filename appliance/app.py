@@ -21,6 +21,7 @@ from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event, StreamHealth
 from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
+from appliance.hardware.mixer import Mixer
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
 from appliance.loop import AudioLoop, Request
@@ -139,6 +140,8 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
             mics=4 if audio_config.mics == "auto" else audio_config.mics,
             block_frames=block_frames,
             speaker_full_scale_db_spl=audio_config.speaker_full_scale_db_spl,
+            outputs=audio_config.outputs,
+            tweeter=audio_config.tone_channels[0],
         )
     else:
         from appliance.hardware.wav import WavAudio  # libsndfile and soxr, which a service with a card never needs
@@ -263,14 +266,15 @@ class Service:
 
     def _make_routines(self, config: Config) -> RoutineHost:
         zone, settings, directory = local_zone(), config.routines, self._state_directory
+        self._runner = ActionRunner(
+            publish=self._publish,
+            commands=settings.commands,
+            switch_emission=lambda on: self._controls.command("emission", on),
+        )
         return RoutineHost(
             load=lambda: load_routines_of(config),
             file=settings.file,
-            runner=ActionRunner(
-                publish=self._publish,
-                commands=settings.commands,
-                switch_emission=lambda on: self._controls.command("emission", on),
-            ),
+            runner=self._runner,
             now=lambda: Instant(self._clock.elapsed_s(), self._clock.now().astimezone(zone)),
             on_error=self._routine_failed,
             listen=self._listen,
@@ -304,15 +308,29 @@ class Service:
         try:
             self._source = source
             self._pipeline = make_pipeline(self._controls.applied(self._config), source)
+            self._runner.player = mixer = self._make_mixer(source.audio)
             self._audio = AudioLoop(
                 audio=source.audio,
                 pipeline=self._pipeline,
                 player=make_player(self._config, source.audio),
+                sounds=mixer,
                 deliver=self._deliver,
             )
             await self._serve()
         finally:
             source.audio.close()
+
+    def _make_mixer(self, audio: Audio) -> Mixer | None:
+        """None where nothing is to be heard, and where the source has not the channels that are named."""
+        config = self._config.audio
+        if not config.music_channels or audio.outputs != config.outputs:
+            return None
+        return Mixer(
+            rate_hz=audio.rate_hz,
+            outputs=config.music_channels,
+            peak=config.music_peak,
+            wake=lambda: self._audio.request(_nothing),
+        )
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -509,6 +527,7 @@ def make_player(config: Config, audio: Audio) -> EmissionPlayer | None:
     return EmissionPlayer(
         rate_hz=audio.rate_hz,
         outputs=audio.outputs,
+        tone_outputs=config.audio.tone_channels if audio.outputs == config.audio.outputs else None,
         fade_s=config.emission.fade_ms / 1000.0,
         full_scale_db_spl=config.audio.speaker_full_scale_db_spl,
     )

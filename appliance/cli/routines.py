@@ -159,6 +159,7 @@ class _Loaded:
         self.sun = SunTimes(*settings.position) if settings.position else None
         # A file that is looked at without its configuration may name commands that nobody knows here.
         commands = settings.commands if args.file is None or settings.commands else None
+        can_play = can_play or bool(self.config.audio.music_outputs)
         self.routines = load_routines(path, commands=commands, place_known=self.sun is not None, can_play=can_play)
         self.start: datetime = getattr(args, "start", None) or datetime.now(local_zone())
 

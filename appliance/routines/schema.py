@@ -10,7 +10,18 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, fie
 from pydantic_core import PydanticCustomError
 
 from appliance.events import Fault
-from appliance.fields import Choice, KindBy, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, did_you_mean
+from appliance.fields import (
+    LANGUAGE,
+    Choice,
+    KindBy,
+    Matching,
+    NotEmpty,
+    PlainModel,
+    Range,
+    Topic,
+    Wanted,
+    did_you_mean,
+)
 from appliance.routines.expression import Expression
 from appliance.routines.notation import (
     Address,
@@ -236,7 +247,7 @@ class _SoundAction(PlainModel):
     @model_validator(mode="after")
     def _can_be_heard(self, info: ValidationInfo) -> Self:
         if not (info.context or {}).get("can_play", True):
-            raise PydanticCustomError("plain", "cannot be used: this device has no player for sounds and speech yet")
+            raise PydanticCustomError("plain", "cannot be used: name the loudspeaker's channels in audio.music_outputs")
         return self
 
 
@@ -262,7 +273,7 @@ class AnnounceAction(_SoundAction):
 
     action: Literal["announce"]
     text: TextWithValues
-    language: Annotated[str, Matching(r"[a-z]{2,3}(-[a-z0-9]{2,8})?", "a language such as en, de or en-gb")] = "en"
+    language: Annotated[str, Matching(LANGUAGE, "a language such as en, de or en-gb")] = "en"
     level_db: _LevelDb = 0.0
 
 

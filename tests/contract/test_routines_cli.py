@@ -66,7 +66,7 @@ def test_check_is_as_strict_as_the_service(run, tmp_path):
     assert (code, out) == (78, "")
     assert err == (
         f"{tmp_path}/r.yaml:8:48: siren.actions[1]: "
-        "cannot be used: this device has no player for sounds and speech yet\n"
+        "cannot be used: name the loudspeaker's channels in audio.music_outputs\n"
     )
     (tmp_path / "r.yaml").write_text(ROUTINES.replace(", {action: play, media: /a.flac}", ""))
     assert run("check") == (0, f"ok\n{tmp_path}/r.yaml: 2 routines\n", "")
