@@ -16,7 +16,7 @@ from appliance.config.load import load_routines_of
 from appliance.config.schema import AudioConfig, Config
 from appliance.controls import Controls, state_directory
 from appliance.emission.player import EmissionPlayer
-from appliance.errors import ApplianceError, DeviceLost, PublishRejected, SourceError
+from appliance.errors import ApplianceError, DeviceLost, PublishRejected, RoutineError, SourceError
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event, StreamHealth
 from appliance.hardware.alsa import AlsaAudio, find_device
@@ -26,15 +26,16 @@ from appliance.hardware.paced import Paced
 from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
 from appliance.loop import AudioLoop, Request
 from appliance.outputs.broker import broker_settings
+from appliance.outputs.commands import Value
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.history import FILE_NAME, History
 from appliance.outputs.mqtt import MqttOutput
-from appliance.outputs.payloads import SettingsState
+from appliance.outputs.payloads import RoutineMessage, SettingsState
 from appliance.outputs.publisher import EventPublisher
 from appliance.pipeline import Pipeline, Step
 from appliance.ports import Audio
 from appliance.routines.actions import ActionRunner
-from appliance.routines.effects import Instant
+from appliance.routines.effects import Instant, Note
 from appliance.routines.host import RoutineHost, local_zone
 from appliance.routines.store import PendingFile
 from appliance.routines.sun import SunTimes
@@ -209,6 +210,13 @@ class _Message:
     retained: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _ByHand:
+    """A routine that somebody starts."""
+
+    routine_id: str
+
+
 class Service:
     """Listens, decides, tells the broker and runs routines, until the source ends or `stop` is called.
 
@@ -253,7 +261,7 @@ class Service:
             EventPublisher(sink, clock.now, self._health, config.mqtt.no_occupancy_since) if sink else None
         )
         self._routines = self._make_routines(config)
-        self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | _Message | None] = asyncio.Queue()
+        self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | _Message | _ByHand | None] = asyncio.Queue()
         self._messages_waiting = 0
         self._flooded = False
         self._listened: dict[str, Callable[[], None]] = {}
@@ -277,6 +285,7 @@ class Service:
             runner=self._runner,
             now=lambda: Instant(self._clock.elapsed_s(), self._clock.now().astimezone(zone)),
             on_error=self._routine_failed,
+            on_note=self._tell_routine,
             listen=self._listen,
             sun=SunTimes(*settings.position) if settings.position else None,
             pending=PendingFile(directory / "routines.json") if directory and settings.file else None,
@@ -295,7 +304,7 @@ class Service:
             memory=self._state_directory / "events.sqlite" if self._state_directory else None,
             clock=self._clock.now,
             no_occupancy_since=bool(mqtt.no_occupancy_since),
-            on_command=self._controls.command,
+            on_command=self._command,
         )
 
     async def run(self, source: Source) -> None:
@@ -394,9 +403,12 @@ class Service:
 
     async def _deliver_all(self) -> None:
         while (delivery := await self._deliveries.get()) is not None:
-            if isinstance(delivery, _Message):
-                self._messages_waiting -= 1
-                self._routines.message(delivery.topic, delivery.payload, retained=delivery.retained)
+            if isinstance(delivery, (_Message, _ByHand)):
+                if isinstance(delivery, _ByHand):
+                    self._begin_routine(delivery.routine_id)
+                else:
+                    self._messages_waiting -= 1
+                    self._routines.message(delivery.topic, delivery.payload, retained=delivery.retained)
                 if self.resting:
                     self._wake_for_timer()
                 continue
@@ -500,6 +512,21 @@ class Service:
 
         self._loop.call_soon_threadsafe(take)
 
+    def _command(self, name: str, value: Value) -> None:
+        """In the network thread."""
+        if name == "routine":
+            self._loop.call_soon_threadsafe(self._deliveries.put_nowait, _ByHand(str(value)))
+        else:
+            self._controls.command(name, value)
+
+    def _begin_routine(self, routine_id: str) -> None:
+        try:
+            self._routines.begin(routine_id)
+        except RoutineError as error:
+            _log.warning("%s", error)
+            if self._output:
+                self._output.refuse_command("routine", str(error))
+
     def _publish(self, topic: str, payload: bytes, *, retain: bool, qos: int) -> None:
         if self._output is None:
             raise PublishRejected("mqtt.enabled is false in the configuration")
@@ -508,6 +535,13 @@ class Service:
     def _tell_settings(self, state: SettingsState) -> None:
         if self._output:
             self._output.publish_state("settings", state)
+
+    def _tell_routine(self, note: Note) -> None:
+        if self._output:
+            words = note.words.removeprefix(f"routine {note.routine_id}: ")
+            self._output.publish_routine(
+                RoutineMessage(at=note.at.utc, routine=note.routine_id, outcome=note.outcome, message=words)
+            )
 
     def _routine_failed(self, message: str) -> None:
         _log.error("%s", message)

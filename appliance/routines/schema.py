@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from appliance.events import Fault
 from appliance.fields import (
     LANGUAGE,
+    ROUTINE_ID,
     Choice,
     KindBy,
     Matching,
@@ -69,7 +70,7 @@ def _listed(found: object) -> object:
 
 
 _Name = Annotated[str, Matching(NAME, "a name of a-z, 0-9 and _ that begins with a letter")]
-_RoutineId = Annotated[str, Matching(r"[a-z0-9_]{1,64}", "1 to 64 of a-z, 0-9 and _")]
+_RoutineId = Annotated[str, Matching(ROUTINE_ID, "1 to 64 of a-z, 0-9 and _")]
 _Days = Annotated[tuple[Day, ...], Field(strict=False), BeforeValidator(_listed)]
 _LevelDb = Annotated[float, Range(-60, 0)]
 

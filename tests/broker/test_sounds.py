@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.audio import DEADLINE_S
+from support.service import ServiceProcess
 from support.sounds import Heard, loud_music, sends, server, written
 
 import appliance.routines
 from appliance.app import Service, Source
+from appliance.cli import routines as routines_cli
+from appliance.cli.main import main
 from appliance.config.schema import Config
 from appliance.hardware import media, speech
 from appliance.hardware.conditioner import Conditioner
@@ -255,3 +258,57 @@ def test_an_espeak_that_is_absent_hangs_or_fails_is_told_once(subscribe, home, t
     )
     assert messages(watching) == [f"routine say: action 1 (announce): {words}"]
     assert not sound.any()
+
+
+# By hand
+
+
+@needs_espeak
+def test_a_routine_is_started_by_hand(broker, subscribe, tmp_path, capsys, monkeypatch):
+    """`pipistrelle routines run ID` has the running service do it, and says what came of it."""
+    monkeypatch.setattr(routines_cli, "_ANSWER_S", 1.0)
+    never = {"condition": "presence", "state": "occupied"}
+    note = {"action": "mqtt.publish", "topic": "home/told", "payload": "yes"}
+    by_mqtt = {"trigger": "mqtt", "topic": "home/never"}
+    rules = [
+        rule("hello", {"action": "announce", "text": "hello"}, note, triggers=[by_mqtt]),
+        rule("nobody", note, triggers=[by_mqtt], conditions=[never]),
+        rule("broken", PLAY | {"media": "/gone.wav"}, triggers=[by_mqtt]),
+    ]
+    config = {
+        "node": "den",
+        "audio": {"music_outputs": [2], "tone_outputs": [1]},
+        "mqtt": {"host": broker.host, "port": broker.port},
+        "routines": {"file": "routines.yaml"},
+    }
+    (tmp_path / "appliance.yaml").write_text(json.dumps(config))
+    (tmp_path / "routines.yaml").write_text(json.dumps(rules))
+
+    def run(name):
+        code = main(["routines", "run", name, "--config", str(tmp_path / "appliance.yaml")])
+        out, err = capsys.readouterr()
+        return code, " ".join(out.split()), err
+
+    nobody = (1, "", "pipistrelle: no service of den answers on this broker; start it, or try --dry-run\n")
+    assert run("hello") == nobody
+    watching = subscribe()
+    with ServiceProcess(tmp_path, "--config", tmp_path / "appliance.yaml", "--source", "room:empty") as service:
+        service.wait_for_line("connected to broker")
+        code, out, err = run("hello")
+        assert (code, err) == (0, "")
+        assert "✓ hello fired: by hand" in out
+        assert out.endswith("· hello done")
+        watching.wait_for("home/told", b"yes")
+        code, out, _ = run("nobody")
+        assert code == 1
+        assert "✗ nobody condition false: condition 1: presence is " in out
+        code, out, _ = run("broken")
+        assert code == 1
+        assert out.endswith(
+            "! broken failed: action 1 (play): /gone.wav: cannot be read (No such file or directory); check the path"
+        )
+        assert run("brokn") == (1, "", "pipistrelle: routine brokn: not known here (did you mean broken?)\n")
+        assert run("Brokn")[2] == "pipistrelle: wants the id of a routine, 1 to 64 of a-z, 0-9 and _\n"
+        assert watching.on("home/told") == [b"yes"]
+        assert service.stop() == 0
+    assert run("hello") == nobody
