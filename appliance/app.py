@@ -16,24 +16,33 @@ from appliance.config.load import load_routines_of
 from appliance.config.schema import AudioConfig, Config
 from appliance.controls import Controls, state_directory
 from appliance.emission.player import EmissionPlayer
-from appliance.errors import ApplianceError, DeviceLost, HardwareError, PublishRejected, SourceError
+from appliance.errors import (
+    ApplianceError,
+    DeviceLost,
+    HardwareError,
+    PublishRejected,
+    RoutineError,
+    SourceError,
+)
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event, StreamHealth
 from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
+from appliance.hardware.mixer import Mixer
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
 from appliance.loop import AudioLoop, Request
 from appliance.outputs.broker import broker_settings
+from appliance.outputs.commands import Value
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.history import FILE_NAME, History
 from appliance.outputs.mqtt import MqttOutput
-from appliance.outputs.payloads import SettingsState
+from appliance.outputs.payloads import RoutineMessage, SettingsState
 from appliance.outputs.publisher import EventPublisher
 from appliance.pipeline import Pipeline, Step
 from appliance.ports import Audio
 from appliance.routines.actions import ActionRunner
-from appliance.routines.effects import Instant
+from appliance.routines.effects import Instant, Note
 from appliance.routines.host import RoutineHost, local_zone
 from appliance.routines.store import PendingFile
 from appliance.routines.sun import SunTimes
@@ -143,6 +152,8 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
             mics=4 if audio_config.mics == "auto" else audio_config.mics,
             block_frames=block_frames,
             speaker_full_scale_db_spl=audio_config.speaker_full_scale_db_spl,
+            outputs=audio_config.outputs,
+            tweeter=audio_config.tone_channels[0],
         )
     else:
         from appliance.hardware.wav import WavAudio  # libsndfile and soxr, which a service with a card never needs
@@ -210,6 +221,13 @@ class _Message:
     retained: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _ByHand:
+    """A routine that somebody starts."""
+
+    routine_id: str
+
+
 class Service:
     """Listens, decides, tells the broker and runs routines, until the source ends or `stop` is called.
 
@@ -261,7 +279,7 @@ class Service:
             EventPublisher(sink, clock.now, self._health, config.mqtt.no_occupancy_since) if sink else None
         )
         self._routines = self._make_routines(config)
-        self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | _Message | None] = asyncio.Queue()
+        self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | _Message | _ByHand | None] = asyncio.Queue()
         self._messages_waiting = 0
         self._flooded = False
         self._listened: dict[str, Callable[[], None]] = {}
@@ -275,16 +293,18 @@ class Service:
 
     def _make_routines(self, config: Config) -> RoutineHost:
         zone, settings, directory = local_zone(), config.routines, self._state_directory
+        self._runner = ActionRunner(
+            publish=self._publish,
+            commands=settings.commands,
+            switch_emission=lambda on: self._controls.command("emission", on),
+        )
         return RoutineHost(
             load=lambda: load_routines_of(config),
             file=settings.file,
-            runner=ActionRunner(
-                publish=self._publish,
-                commands=settings.commands,
-                switch_emission=lambda on: self._controls.command("emission", on),
-            ),
+            runner=self._runner,
             now=lambda: Instant(self._clock.elapsed_s(), self._clock.now().astimezone(zone)),
             on_error=self._tell_error,
+            on_note=self._tell_routine,
             listen=self._listen,
             sun=SunTimes(*settings.position) if settings.position else None,
             pending=PendingFile(directory / "routines.json") if directory and settings.file else None,
@@ -303,7 +323,7 @@ class Service:
             memory=directory / "events.sqlite" if directory else None,
             clock=self._clock.now,
             no_occupancy_since=bool(mqtt.no_occupancy_since),
-            on_command=self._controls.command,
+            on_command=self._command,
         )
 
     async def wait_for(self, open_card: Callable[[], Source]) -> Source:
@@ -337,15 +357,29 @@ class Service:
         try:
             self._source = source
             self._pipeline = make_pipeline(self._controls.applied(self._config), source)
+            self._runner.player = mixer = self._make_mixer(source.audio)
             self._audio = AudioLoop(
                 audio=source.audio,
                 pipeline=self._pipeline,
                 player=make_player(self._config, source.audio),
+                sounds=mixer,
                 deliver=self._deliver,
             )
             await self._serve()
         finally:
             source.audio.close()
+
+    def _make_mixer(self, audio: Audio) -> Mixer | None:
+        """None where nothing is to be heard, and where the source has not the channels that are named."""
+        config = self._config.audio
+        if not config.music_channels or audio.outputs != config.outputs:
+            return None
+        return Mixer(
+            rate_hz=audio.rate_hz,
+            outputs=config.music_channels,
+            peak=config.music_peak,
+            wake=lambda: self._audio.request(_nothing),
+        )
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -421,9 +455,12 @@ class Service:
 
     async def _deliver_all(self) -> None:
         while (delivery := await self._deliveries.get()) is not None:
-            if isinstance(delivery, _Message):
-                self._messages_waiting -= 1
-                self._routines.message(delivery.topic, delivery.payload, retained=delivery.retained)
+            if isinstance(delivery, (_Message, _ByHand)):
+                if isinstance(delivery, _ByHand):
+                    self._begin_routine(delivery.routine_id)
+                else:
+                    self._messages_waiting -= 1
+                    self._routines.message(delivery.topic, delivery.payload, retained=delivery.retained)
                 if self.resting:
                     self._wake_for_timer()
                 continue
@@ -539,6 +576,21 @@ class Service:
 
         self._loop.call_soon_threadsafe(take)
 
+    def _command(self, name: str, value: Value) -> None:
+        """In the network thread."""
+        if name == "routine":
+            self._loop.call_soon_threadsafe(self._deliveries.put_nowait, _ByHand(str(value)))
+        else:
+            self._controls.command(name, value)
+
+    def _begin_routine(self, routine_id: str) -> None:
+        try:
+            self._routines.begin(routine_id)
+        except RoutineError as error:
+            _log.warning("%s", error)
+            if self._output:
+                self._output.refuse_command("routine", str(error))
+
     def _publish(self, topic: str, payload: bytes, *, retain: bool, qos: int) -> None:
         if self._output is None:
             raise PublishRejected("mqtt.enabled is false in the configuration")
@@ -547,6 +599,13 @@ class Service:
     def _tell_settings(self, state: SettingsState) -> None:
         if self._output:
             self._output.publish_state("settings", state)
+
+    def _tell_routine(self, note: Note) -> None:
+        if self._output:
+            words = note.words.removeprefix(f"routine {note.routine_id}: ")
+            self._output.publish_routine(
+                RoutineMessage(at=note.at.utc, routine=note.routine_id, outcome=note.outcome, message=words)
+            )
 
     def _tell_error(self, message: str) -> None:
         _log.error("%s", message)
@@ -566,6 +625,7 @@ def make_player(config: Config, audio: Audio) -> EmissionPlayer | None:
     return EmissionPlayer(
         rate_hz=audio.rate_hz,
         outputs=audio.outputs,
+        tone_outputs=config.audio.tone_channels if audio.outputs == config.audio.outputs else None,
         fade_s=config.emission.fade_ms / 1000.0,
         full_scale_db_spl=config.audio.speaker_full_scale_db_spl,
     )

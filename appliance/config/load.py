@@ -81,7 +81,7 @@ def load_routines(
     return tuple(routines.values())
 
 
-def load_routines_of(config: Config, *, can_play: bool = False) -> tuple[Routine, ...]:
+def load_routines_of(config: Config) -> tuple[Routine, ...]:
     """The routines that a configuration names, checked against it; none where it names no file.
 
     Raises:
@@ -91,7 +91,12 @@ def load_routines_of(config: Config, *, can_play: bool = False) -> tuple[Routine
     if settings.file is None:
         return ()
     known = settings.position is not None
-    return load_routines(settings.file, commands=settings.commands, place_known=known, can_play=can_play)
+    return load_routines(
+        settings.file,
+        commands=settings.commands,
+        place_known=known,
+        can_play=bool(config.audio.music_outputs),
+    )
 
 
 def _name_of(index: int, found: Any) -> str:

@@ -111,12 +111,13 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One decision: which routine, what became of it, and why in words."""
+    """One decision: which routine, what became of it, and why in words; `by_hand` where somebody started it."""
 
     routine_id: str
     outcome: Outcome
     words: str
     at: Instant
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

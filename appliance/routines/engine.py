@@ -230,7 +230,7 @@ class Engine:
     def begin(self, routine_id: str, at: Instant, *, cause: str) -> list[Output]:
         """Fire a routine by hand."""
         self._advance(at)
-        self.runs.fire(self.runs.rules[routine_id], Trigger(cause), at)
+        self.runs.fire(self.runs.rules[routine_id], Trigger(cause, by_hand=True), at)
         return self._taken()
 
     def finished(self, run: int, at: Instant, *, answer: Any = None, error: str | None = None) -> list[Output]:

@@ -49,6 +49,8 @@ class Trigger:
 
     cause: str
     info: dict[str, Any] = field(default_factory=dict)
+    by_hand: bool = False
+    """Whether somebody started it, who wants to hear what becomes of it."""
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ class Runs:
         _, number = heapq.heappop(self._delays)
         run = self._by_number[number]
         run.wake_s = None
-        self._note(run.rule, Outcome.RESUMED, "the wait is over", at)
+        self._note(run.rule, run.trigger, Outcome.RESUMED, "the wait is over", at)
         self._go_on(run, at)
         self._start_called(at)
 
@@ -139,12 +141,13 @@ class Runs:
 
     def cancel(self, rule: Rule, why: str, at: Instant) -> None:
         """End all runs of a routine, and those that wait for their turn."""
-        rule.queue.clear()
+        while rule.queue:
+            self._note(rule, rule.queue.popleft(), Outcome.FORGOTTEN, why, at)
         for run in tuple(rule.runs):
             self._forget(run)
             if run.performing:
                 self.outputs.append(Cancel(run.number, rule.routine.id))
-            self._note(rule, Outcome.FORGOTTEN, why, at)
+            self._note(rule, run.trigger, Outcome.FORGOTTEN, why, at)
 
     def resume(self, rule: Rule, trigger: Trigger, own: dict[str, Any], blocks: list[Block], wake_s: float) -> None:
         """Take up a run again that waited for a delay before a restart."""
@@ -168,7 +171,7 @@ class Runs:
             called, why = self._calls[0]
             self._calls.clear()
             words = f"routine {called}: not started, with {MAX_CALLS} others at the same moment ({why.cause})"
-            self._note(self.rules[called], Outcome.FAILED, words, at)
+            self._note(self.rules[called], why, Outcome.FAILED, words, at)
 
     def _fire(self, rule: Rule, trigger: Trigger, at: Instant) -> None:
         routine = rule.routine
@@ -176,14 +179,16 @@ class Runs:
         try:
             why = self._why_not(routine.conditions, lookup, at)
         except RoutineError as error:
-            self._note(rule, Outcome.FAILED, f"routine {routine.id}: a condition cannot be judged: {error}", at)
+            self._note(
+                rule, trigger, Outcome.FAILED, f"routine {routine.id}: a condition cannot be judged: {error}", at
+            )
             return
         if why:
-            self._note(rule, Outcome.CONDITION, f"{why} ({trigger.cause})", at)
+            self._note(rule, trigger, Outcome.CONDITION, f"{why} ({trigger.cause})", at)
             return
         if rule.cooldown_until_s is not None and at.elapsed_s < rule.cooldown_until_s:
             left = duration_words(round(rule.cooldown_until_s - at.elapsed_s, 1))
-            self._note(rule, Outcome.COOLDOWN, f"cooldown, {left} left ({trigger.cause})", at)
+            self._note(rule, trigger, Outcome.COOLDOWN, f"cooldown, {left} left ({trigger.cause})", at)
             return
         if not self._has_room(rule, trigger, at):
             return
@@ -198,7 +203,7 @@ class Runs:
             return True
         match routine.mode:
             case "single":
-                self._note(rule, Outcome.DROPPED, f"still running, mode single ({trigger.cause})", at)
+                self._note(rule, trigger, Outcome.DROPPED, f"still running, mode single ({trigger.cause})", at)
                 return False
             case "restart":
                 self.cancel(rule, f"begun anew, mode restart ({trigger.cause})", at)
@@ -209,10 +214,10 @@ class Runs:
                 rule.queue.append(trigger)
                 if routine.cooldown_s:
                     rule.cooldown_until_s = at.elapsed_s + routine.cooldown_s
-                self._note(rule, Outcome.QUEUED, f"waits for its turn, mode queued ({trigger.cause})", at)
+                self._note(rule, trigger, Outcome.QUEUED, f"waits for its turn, mode queued ({trigger.cause})", at)
                 return False
         words = f"{routine.max} run or wait already, mode {routine.mode} ({trigger.cause})"
-        self._note(rule, Outcome.DROPPED, words, at)
+        self._note(rule, trigger, Outcome.DROPPED, words, at)
         return False
 
     def _why_not(self, conditions: tuple[Condition, ...], lookup: Lookup, at: Instant) -> str:
@@ -224,7 +229,7 @@ class Runs:
     # Running
 
     def _begin(self, rule: Rule, trigger: Trigger, at: Instant) -> None:
-        self._note(rule, Outcome.FIRED, trigger.cause, at)
+        self._note(rule, trigger, Outcome.FIRED, trigger.cause, at)
         run = self._make(rule, trigger, {"trigger": trigger.info}, [Block(rule.routine.actions)])
         self._go_on(run, at)
 
@@ -259,7 +264,7 @@ class Runs:
             case DelayAction():
                 if action.for_s:
                     self._sleep(run, at.elapsed_s + action.for_s)
-                    self._note(run.rule, Outcome.WAITS, duration_words(action.for_s), at)
+                    self._note(run.rule, run.trigger, Outcome.WAITS, duration_words(action.for_s), at)
                 return bool(action.for_s)
             case ChooseAction():
                 run.blocks.append(self._choose(run, block, action, lookup, at))
@@ -267,7 +272,7 @@ class Runs:
             case SetValueAction():
                 value = render_tree(action.value, lookup)
                 self._facts.values[action.name] = value
-                self._note(run.rule, Outcome.SET, f"{action.name} = {shown(as_text(value))}", at)
+                self._note(run.rule, run.trigger, Outcome.SET, f"{action.name} = {shown(as_text(value))}", at)
                 return False
             case RoutineAction():
                 self._calls.append((action.routine, Trigger(f"routine {run.rule.routine.id}", run.trigger.info)))
@@ -286,10 +291,10 @@ class Runs:
         for index, option in enumerate(action.options):
             why = self._why_not(option.conditions, lookup, at)
             if not why:
-                self._note(run.rule, Outcome.CHOSE, f"option {index + 1}", at)
+                self._note(run.rule, run.trigger, Outcome.CHOSE, f"option {index + 1}", at)
                 return Block(option.actions, (*block.way, place, index))
             whys.append(f"option {index + 1}: {why}")
-        self._note(run.rule, Outcome.CHOSE, f"the default ({'; '.join(whys)})", at)
+        self._note(run.rule, run.trigger, Outcome.CHOSE, f"the default ({'; '.join(whys)})", at)
         return Block(action.default, (*block.way, place, -1))
 
     def _sleep(self, run: Run, wake_s: float) -> None:
@@ -306,7 +311,7 @@ class Runs:
     def _end(self, run: Run, outcome: Outcome, words: str, at: Instant) -> None:
         self._forget(run)
         rule = run.rule
-        self._note(rule, outcome, words, at)
+        self._note(rule, run.trigger, outcome, words, at)
         if rule.queue and not rule.runs:
             # Its conditions held when it was queued.
             self._begin(rule, rule.queue.popleft(), at)
@@ -315,11 +320,11 @@ class Runs:
         del self._by_number[run.number]
         run.rule.runs.remove(run)
 
-    def _note(self, rule: Rule, outcome: Outcome, words: str, at: Instant) -> None:
+    def _note(self, rule: Rule, trigger: Trigger, outcome: Outcome, words: str, at: Instant) -> None:
         if not words.isprintable():
             # Topics and expressions of the file may hold line breaks; what is logged is one line.
             words = shown(words, MAX_WORDS)
-        self.outputs.append(Note(rule.routine.id, outcome, words, at))
+        self.outputs.append(Note(rule.routine.id, outcome, words, at, trigger.by_hand))
 
 
 def _place(run: Run) -> str:

@@ -86,13 +86,14 @@ class Told:
     effect: Effect | None = None
 
 
-_KINDS = {
+KINDS = {
     Outcome.FIRED: Kind.FIRED,
     Outcome.CONDITION: Kind.NOT,
     Outcome.COOLDOWN: Kind.NOT,
     Outcome.DROPPED: Kind.NOT,
     Outcome.FAILED: Kind.FAILED,
 }
+"""The kinds of the engine's notes; all others are steps."""
 
 
 def simulate(
@@ -159,7 +160,7 @@ class _Simulation:
             output = waiting.popleft()
             match output:
                 case Note() if output.outcome is not Outcome.DONE:
-                    kind = _KINDS.get(output.outcome, Kind.STEP)
+                    kind = KINDS.get(output.outcome, Kind.STEP)
                     words = output.words.removeprefix(f"routine {output.routine_id}: ")
                     if kind is Kind.STEP:
                         words = f"{output.outcome.value}: {words}"

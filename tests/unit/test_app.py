@@ -111,7 +111,7 @@ def test_a_room_is_paced_unless_it_is_to_be_fast(fast, kind):
     source = open_source(config(), "room:empty", fast=fast)
     assert type(source.audio) is kind
     assert source.carriers_hz == (CARRIER_HZ,)
-    assert (source.audio.mics, source.audio.outputs, source.audio.rate_hz) == (4, 1, RATE_HZ)
+    assert (source.audio.mics, source.audio.outputs, source.audio.rate_hz) == (4, 2, RATE_HZ)
 
 
 @pytest.mark.parametrize(("mics", "block_ms"), [(1, 5), (8, 50)])
