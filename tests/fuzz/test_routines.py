@@ -23,7 +23,7 @@ from appliance.config.load import load_routines
 from appliance.errors import ConfigError
 from appliance.events import MotionStarted, PresenceChanged, StreamHealth
 from appliance.routines.actions import arguments
-from appliance.routines.effects import Instant, Note, Outcome, Perform, Publish, Request, Start
+from appliance.routines.effects import Instant, Note, Outcome, Perform, Publish, Refused, Request, Start
 from appliance.routines.engine import Engine
 from appliance.routines.sun import SunTimes
 from appliance.types import MotionClass, Presence
@@ -275,6 +275,8 @@ def obey(pick, engine, outputs, ended):
         steps += 1
         assert steps < 20_000, "nothing goes on for ever in one moment"
         output = waiting.pop(0)
+        if isinstance(output, Refused):
+            assert all(note.words.isprintable() for note in output.notes())
         if isinstance(output, Note):
             ended["failed"] += output.outcome is Outcome.FAILED
             assert output.words.isprintable(), "one line, without control characters"
