@@ -1,7 +1,7 @@
 """What two ends of an MQTT 5 connection said to each other, read from the bytes that went by."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _PUBLISH, _PUBACK = 3, 4
 
@@ -11,7 +11,7 @@ class Said:
     """A PUBLISH at quality of service 1 towards the broker, or its acknowledgement on the way back."""
 
     acknowledged: bool
-    connection: int
+    mid: int
     topic: str
     payload: bytes
 
@@ -24,28 +24,25 @@ class Tap:
         self._lock = threading.Lock()
         self._halves: dict[tuple[object, bool], bytearray] = {}
         self._open: dict[tuple[object, int], Said] = {}
-        self._connections: dict[object, int] = {}
 
     def __call__(self, connection, data, *, towards_broker):
         with self._lock:
-            self._connections.setdefault(connection, len(self._connections))
             half = self._halves.setdefault((connection, towards_broker), bytearray())
             half += data
             while packet := _cut(half):
                 self._take(connection, *packet, towards_broker=towards_broker)
 
     def _take(self, connection, kind, flags, body, *, towards_broker):
-        number = self._connections[connection]
         if towards_broker and kind == _PUBLISH and flags & 0b0110 == 0b0010:
             length = int.from_bytes(body[:2])
             topic, rest = body[2 : 2 + length].decode(), body[2 + length :]
             properties, used = _number(rest[2:])
-            said = Said(False, number, topic, bytes(rest[2 + used + properties :]))
-            self._open[connection, int.from_bytes(rest[:2])] = said
+            said = Said(False, int.from_bytes(rest[:2]), topic, rest[2 + used + properties :])
+            self._open[connection, said.mid] = said
             self.said.append(said)
         if not towards_broker and kind == _PUBACK:
             said = self._open.pop((connection, int.from_bytes(body[:2])))
-            self.said.append(Said(True, number, said.topic, said.payload))
+            self.said.append(replace(said, acknowledged=True))
 
 
 def _cut(half):
