@@ -1,7 +1,9 @@
 """The whole service with a real broker: what it says on the wire, and what it does while nobody listens."""
 
 import asyncio
+import csv
 import http.server
+import importlib.util
 import json
 import signal
 import sys
@@ -14,14 +16,14 @@ import pytest
 from pydantic import TypeAdapter
 from support import wire
 from support.mosquitto import wait_until
-from support.service import ServiceProcess, environment
+from support.service import ServiceProcess, environment, pipistrelle
 
 from appliance.app import Service, Source, WallClock
 from appliance.cli.broker import PrivateBroker
 from appliance.config.schema import Config
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import VirtualRoom
-from appliance.outputs.payloads import TOPICS, ErrorMessage, EventMessage
+from appliance.outputs.payloads import TOPICS, ErrorMessage, EventMessage, rfc3339
 from appliance.simulation.scenes import empty
 
 ROOT = "pipistrelle/den"
@@ -403,3 +405,49 @@ def test_a_wait_outlives_a_kill(broker, subscribe, write_config, tmp_path):
         assert time.monotonic() - asked_s < 30
         assert service.stop() == 0
     assert live.on("home/told") == [b"later"]
+
+
+def exported(state, kind, path):
+    """What `pipistrelle history --export` writes of a state directory."""
+    env = environment(STATE_DIRECTORY=str(state))
+    made = pipistrelle("history", "--hours", "1", "--export", kind, "--output", path, env=env)
+    assert (made.returncode, made.stderr) == (0, "")
+    return path
+
+
+@pytest.mark.slow
+def test_history_shows_and_exports_what_the_service_told(broker, subscribe, write_config, tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    env = environment(STATE_DIRECTORY=str(state), TZ="UTC")
+    live = subscribe()
+    with ServiceProcess(tmp_path, "--config", write_config(broker), "--source", "room:visit", env=env) as service:
+        both = {"motion_started", "motion_stopped"}
+        wait_until(lambda: both <= {event.type for event in events(live)}, "a motion and its end", 60.0)
+        assert service.stop() == 0
+    live.wait_for(f"{ROOT}/status", b"offline")
+
+    shown = pipistrelle("history", "--hours", "1", env=env)
+    assert shown.returncode == 0
+    assert "occupied" in shown.stdout
+    assert "motion started" in shown.stdout
+
+    lines = [json.loads(line) for line in exported(state, "jsonl", tmp_path / "out.jsonl").read_text().splitlines()]
+    told = [json.loads(payload) for payload in live.on(f"{ROOT}/event")]
+    assert [line for line in lines if line["topic"] == "event"] == [
+        {"at": event.pop("at"), "topic": "event"} | event for event in told
+    ]
+    assert [line["presence"] for line in lines if line["topic"] == "presence"] == [
+        each["presence"] for each in states(live, "presence")
+    ]
+    rows = list(csv.DictReader(exported(state, "csv", tmp_path / "out.csv").open()))
+    assert [(row["at"], row["topic"], row["cause"]) for row in rows] == [
+        (line["at"], line["topic"], line.get("cause", "")) for line in lines
+    ]
+    if importlib.util.find_spec("pyarrow"):
+        from pyarrow import parquet
+
+        table = parquet.read_table(exported(state, "parquet", tmp_path / "out.parquet")).to_pylist()
+        assert [(rfc3339(row["at"]), row["topic"], row["cause"] or "") for row in table] == [
+            (row["at"], row["topic"], row["cause"]) for row in rows
+        ]
