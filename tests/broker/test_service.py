@@ -6,6 +6,7 @@ import http.server
 import importlib.util
 import json
 import signal
+import socket
 import sys
 import threading
 import time
@@ -198,6 +199,69 @@ def test_actions_that_fail_are_logged_and_told_on_error(broker, subscribe, write
     for line in words:
         assert len(service.lines(line)) == 1
     assert live.on(f"{ROOT}/status") == [b"online"]
+    assert service.stop() == 0
+
+
+@pytest.fixture
+def hanging_server():
+    """Takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/secret-token"
+
+
+def test_each_fault_is_told_once_with_its_routine_and_hurts_no_other(
+    broker, subscribe, write_config, serve, hanging_server
+):
+    def heard(topic):
+        return {"trigger": "mqtt", "topic": f"home/{topic}"}
+
+    tell = {"action": "mqtt.publish", "topic": "home/told", "payload": "{trigger.payload}"}
+    wrong_type = routine("warm", heard("warm"), tell)
+    wrong_type["conditions"] = [{"condition": "expression", "expression": "trigger.payload > 25"}]
+    never_came = routine("sky", heard("go"), tell | {"payload": "{sky}"})
+    never_came["variables"] = {"sky": {"topic": "home/weather"}}
+    config = write_config(
+        broker,
+        routines=[
+            routine("hangs", heard("go"), {"action": "webhook", "url": hanging_server, "timeout_s": 0.5}, tell),
+            routine("endless", heard("go"), command("endless", timeout_s=0.5), tell),
+            routine("option", heard("binary"), command("say", values={"text": "{trigger.payload}"})),
+            never_came,
+            wrong_type,
+            routine("good", heard("good"), tell),
+        ],
+        commands={"endless": [sys.executable, "-c", "import time; time.sleep(3600)"], "say": ["true", "{text}"]},
+    )
+    live = subscribe()
+    service = serve(config, "room:empty")
+    service.wait_for_line("connected to broker")
+    wait_until(lambda: live.publish("home/good", b"before") or b"before" in live.on("home/told"), "the first answer")
+    for topic, payload in {
+        "go": b"x",
+        "warm": b"like a summer's day",
+        "binary": b"a\0b\xff",
+        "good": b"x" * 70_000,
+    }.items():
+        live.publish(f"home/{topic}", payload)
+    wanted = {
+        "routine hangs: action 1 (webhook): not done within 0.5 s",
+        "routine endless: action 1 (command): not done within 0.5 s",
+        "routine option: action 1 (command): the value text holds a NUL character",
+        "routine sky: action 1 (mqtt.publish): the value sky is missing: home/weather has sent no message yet",
+        (
+            "routine warm: a condition cannot be judged: the expression cannot be evaluated: "
+            "'>' not supported between instances of 'str' and 'int'"
+        ),
+        "routines: a message of 70000 bytes on home/good is passed over; 65536 at most",
+    }
+    live.wait(lambda: len(live.on(f"{ROOT}/error")) >= len(wanted), "all errors")
+    live.publish("home/good", b"behind")
+    live.wait_for("home/told", b"behind")
+    words = [error["message"] for error in states(live, "error")]
+    assert sorted(words) == sorted(wanted)
+    assert all(len(service.lines(line)) == 1 for line in wanted)
+    assert set(live.on("home/told")) == {b"before", b"behind"}
+    assert service.process.poll() is None
     assert service.stop() == 0
 
 
