@@ -96,30 +96,37 @@ def outside(window: TimeCondition) -> Callable[[Daytime], Refusal | None]:
 
     `after` is part of the window, `before` is not.
     """
+    after, before, weekday = window.after, window.before, window.weekday
+    fixed = None if isinstance(after, str) or isinstance(before, str) else (after, before)
 
     def ask(day: Daytime) -> Refusal | None:
         if not day.is_set:
             return _not_set
         try:
-            after = day.edge(window.after, window.after_offset_s) if isinstance(window.after, str) else window.after
-            before = (
-                day.edge(window.before, window.before_offset_s) if isinstance(window.before, str) else window.before
-            )
+            since, until = fixed or _edges(window, day)
         except NoSun as none:
             return functools.partial(str, none)
         clock = day.clock
-        over_midnight = after is not None and before is not None and after > before
-        is_after = after is None or clock >= after
-        is_before = before is None or clock < before
+        over_midnight = since is not None and until is not None and since > until
+        is_after = since is None or clock >= since
+        is_before = until is None or clock < until
         if not (is_after or is_before if over_midnight else is_after and is_before):
-            return functools.partial(_not_now, window, day, after, before)
-        if window.weekday:
+            return functools.partial(_not_now, window, day, since, until)
+        if weekday:
             begun = day.wall.date() - timedelta(days=1) if over_midnight and not is_after else day.wall.date()
-            if DAYS[begun.weekday()] not in window.weekday:
+            if DAYS[begun.weekday()] not in weekday:
                 return functools.partial(_not_today, window, begun)
         return None
 
     return ask
+
+
+def _edges(window: TimeCondition, day: Daytime) -> tuple[time | None, time | None]:
+    after, before = window.after, window.before
+    return (
+        day.edge(after, window.after_offset_s) if isinstance(after, str) else after,
+        day.edge(before, window.before_offset_s) if isinstance(before, str) else before,
+    )
 
 
 def _not_set() -> str:

@@ -8,6 +8,7 @@ which is ten times slower; the tests hold both to the same answers.
 """
 
 import ast
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -81,18 +82,24 @@ class Expression:
 
 def _compiled(tree: ast.expr, names: Sequence[str]) -> Callable[..., Any]:
     """A function of the names' values. Only what `_Flatten` has let pass may come here."""
-    from simpleeval import DEFAULT_OPERATORS
-
     parameters = {name: f"value_{place}" for place, name in enumerate(names)}
     body = _Guarded(parameters).visit(tree)
     arguments = [ast.arg(parameter) for parameter in parameters.values()]
     function = ast.Expression(
         ast.Lambda(ast.arguments([], arguments, kwonlyargs=[], kw_defaults=[], defaults=[]), body)
     )
-    operators = {kind.__name__: DEFAULT_OPERATORS[kind] for kind in _ARITHMETIC} | {ast.Mod.__name__: _remainder}
     code = compile(ast.fix_missing_locations(function), "<expression>", "eval")
-    made: Callable[..., Any] = eval(code, {"__builtins__": {}, **FUNCTIONS, **operators})  # noqa: S307  the tree was checked node by node
+    made: Callable[..., Any] = eval(code, _surroundings())  # noqa: S307  the tree was checked node by node
     return made
+
+
+@functools.cache
+def _surroundings() -> dict[str, Any]:
+    """All that a compiled expression can name besides its values; one for all of them."""
+    from simpleeval import DEFAULT_OPERATORS
+
+    operators = {kind.__name__: DEFAULT_OPERATORS[kind] for kind in _ARITHMETIC} | {ast.Mod.__name__: _remainder}
+    return {"__builtins__": {}, **FUNCTIONS, **operators}
 
 
 class _Guarded(ast.NodeTransformer):

@@ -75,10 +75,16 @@ def finder(way: str, variables: Mapping[str, Variable]) -> Find:
 
     The nearest wins: the run's own values, the routine's variables, values that routines have set.
     """
-    name, *steps = way.split(".")
+    name = way.partition(".")[0]
     variable = variables.get(name)
-    topic = variable.topic if variable else None
-    inside = ".".join([*([variable.value] if variable and variable.value else []), *steps])
+    return _finder(way, variable.topic, variable.value or "") if variable else _finder(way, None, "")
+
+
+@functools.lru_cache(maxsize=1024)
+def _finder(way: str, topic: str | None, value: str) -> Find:
+    """The same for all routines that ask for the same, so that it stays near the processor."""
+    name, *steps = way.split(".")
+    inside = ".".join([*([value] if value else []), *steps])
 
     def find(facts: Facts, own: Mapping[str, Any]) -> Any:
         if name in own:

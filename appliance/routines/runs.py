@@ -40,6 +40,9 @@ from appliance.routines.template import as_text, render_tree, shown
 MAX_CALLS = 100
 """Routines that one event may start through other routines; more is a fault of the file."""
 
+_ANSWERS = 4096
+"""Different conditions whose answers are remembered during one event; where there are more, few are shared."""
+
 Way = tuple[int, ...]
 """To a list of actions within a routine: pairs of a `choose`'s place and its option's, -1 for the default."""
 
@@ -59,9 +62,13 @@ class Rule:
     routine: Routine
     order: int
     judge: Judge | None
+    id: str = field(init=False)
     runs: "list[Run]" = field(default_factory=list)
     queue: deque[Trigger] = field(default_factory=deque)
     cooldown_until_s: float | None = None
+
+    def __post_init__(self) -> None:
+        self.id = self.routine.id
 
 
 Found = tuple[Rule, Trigger]
@@ -128,15 +135,17 @@ class Runs:
                     why = answers[judge]
                 else:
                     try:
-                        why = answers[judge] = judge(self._facts, own, at)
+                        why = judge(self._facts, own, at)
                     except RoutineError as error:
                         self._cannot_judge(rule, error, at)
                         refused = []
                         continue
+                    if len(answers) < _ANSWERS:
+                        answers[judge] = why
                 if why is not None:
                     if not refused:
                         self.outputs.append(Refused(trigger.cause, at, refused))
-                    refused.append((rule.routine.id, why))
+                    refused.append((rule.id, why))
                     continue
             self._enter(rule, trigger, at)
             self._start_called(at)
