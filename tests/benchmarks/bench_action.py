@@ -116,10 +116,12 @@ def run(events, folder):
 
         command = [sys.executable, "-c", LISTENER, broker.host, str(broker.port)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
-            assert listener.stdout.readline() == "ready\n"
-            service = Service(config, clock=WallClock(), observe=observe)
-            asyncio.run(service.run(Source(paced, (CARRIER_HZ,))))
-            listener.terminate()
+            try:
+                assert listener.stdout.readline() == "ready\n"
+                service = Service(config, clock=WallClock(), observe=observe)
+                asyncio.run(service.run(Source(paced, (CARRIER_HZ,))))
+            finally:
+                listener.terminate()
             arrived = [float(line) for line in listener.stdout]
     assert len(captured) == len(arrived), f"{len(captured)} motions, {len(arrived)} messages"
     return captured, decided, arrived, config.audio.block_ms
