@@ -372,7 +372,7 @@ def many(count, seed, file, *, first=0, text_each=TEXT_EACH):
 
 
 def test_files_and_payloads_of_anybody(tmp_path):
-    ended = many(1500, "suite", tmp_path / "r.yaml", text_each=5)
+    ended = many(1000, "suite", tmp_path / "r.yaml", text_each=5)
     assert min(ended[name] for name in ("loaded", "refused", "read as text", "payloads")) > 100
     assert min(ended[name] for name in ("Publish", "Request", "Start", "Announce", "failed")) > 0
 
