@@ -7,7 +7,8 @@ READY := $(VENV)/ready
 HOME_OF_SERVICE := /opt/pipistrelle
 SOURCES := $(wildcard appliance/dsp/csrc/*)
 
-.PHONY: help setup demo test test-all test-service install uninstall check baseline fuzz format benchmark picture clean
+.PHONY: help setup demo test test-all test-service install uninstall check baseline fuzz fuzz-routines format benchmark \
+	picture clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +67,9 @@ baseline: $(READY)  ## accept the instruction counts of now; `check` compares wi
 fuzz: $(READY)  ## the C core under libFuzzer and sanitizers; SECONDS=60 for a shorter time in all
 	@sh .ci/packages fuzz
 	$(BIN)/python tests/fuzz/libfuzzer.py --seconds $(or $(SECONDS),600)
+
+fuzz-routines: $(READY)  ## anybody's routine files; FILES=10000 for fewer than a million, SEED=any for others
+	nice -n 10 $(BIN)/python tests/fuzz/test_routines.py $(or $(FILES),1000000) $(or $(SEED),0)
 
 format: $(READY)  ## put the code into the house's form
 	$(BIN)/ruff format .

@@ -61,7 +61,17 @@ def load_routines(
     Raises:
         ConfigError: the file cannot be read or used; holds every problem.
     """
-    document = read_document(path)
+    return routines_in(read_document(path), path, commands=commands, place_known=place_known, can_play=can_play)
+
+
+def routines_in(
+    document: Document, path: Path, *, commands: Mapping[str, Sequence[str]] | None, place_known: bool, can_play: bool
+) -> tuple[Routine, ...]:
+    """The routines of a document that was read from `path`; as `load_routines`.
+
+    Raises:
+        ConfigError: they cannot be used; holds every problem.
+    """
     data = [] if document.data is None else document.data
     if not isinstance(data, list):
         raise wrong_top(path, document, "a list of routines")

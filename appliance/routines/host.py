@@ -14,7 +14,7 @@ from appliance.errors import ApplianceError, RoutineError
 from appliance.events import Event
 from appliance.fields import did_you_mean
 from appliance.routines.actions import ActionRunner
-from appliance.routines.effects import Cancel, Instant, Note, Outcome, Output, Perform
+from appliance.routines.effects import Cancel, Instant, Note, Outcome, Output, Perform, Refused
 from appliance.routines.engine import Engine
 from appliance.routines.facts import MAX_PAYLOAD_BYTES
 from appliance.routines.schema import Routine
@@ -171,6 +171,10 @@ class RoutineHost:
             match waiting.popleft():
                 case Note() as note:
                     self._say(note)
+                case Refused() as refused:
+                    if refused.by_hand or _log.isEnabledFor(logging.DEBUG):
+                        for note in refused.notes():
+                            self._say(note)
                 case Cancel(run=run):
                     if run in self._acting:
                         self._acting.pop(run)[1].cancel()

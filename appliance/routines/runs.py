@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.errors import RoutineError
+from appliance.routines.conditions import Judge, judge
+from appliance.routines.daytime import Refusal
 from appliance.routines.effects import (
     Cancel,
     Instant,
@@ -18,6 +20,8 @@ from appliance.routines.effects import (
     Outcome,
     Output,
     Perform,
+    Refused,
+    line,
 )
 from appliance.routines.facts import Facts
 from appliance.routines.fill import effect_of
@@ -25,19 +29,19 @@ from appliance.routines.notation import duration_words
 from appliance.routines.schema import (
     Action,
     ChooseAction,
-    Condition,
     DelayAction,
     Routine,
     RoutineAction,
     SetValueAction,
     WebhookAction,
 )
-from appliance.routines.template import Lookup, as_text, render_tree, shown
+from appliance.routines.template import as_text, render_tree, shown
 
 MAX_CALLS = 100
 """Routines that one event may start through other routines; more is a fault of the file."""
 
-MAX_WORDS = 1000
+_ANSWERS = 4096
+"""Different conditions whose answers are remembered during one event; where there are more, few are shared."""
 
 Way = tuple[int, ...]
 """To a list of actions within a routine: pairs of a `choose`'s place and its option's, -1 for the default."""
@@ -55,13 +59,22 @@ class Trigger:
 
 @dataclass(slots=True)
 class Rule:
-    """A routine with what goes on in it. `order` is its place in the file."""
+    """A routine with what goes on in it. `order` is its place in the file, `judge` asks its conditions."""
 
     routine: Routine
     order: int
+    judge: Judge | None
+    id: str = field(init=False)
     runs: "list[Run]" = field(default_factory=list)
     queue: deque[Trigger] = field(default_factory=deque)
     cooldown_until_s: float | None = None
+
+    def __post_init__(self) -> None:
+        self.id = self.routine.id
+
+
+Found = tuple[Rule, Trigger]
+"""A rule whose trigger came."""
 
 
 @dataclass(slots=True)
@@ -104,10 +117,42 @@ class Runs:
 
     # What comes from outside
 
-    def fire(self, rule: Rule, trigger: Trigger, at: Instant) -> None:
-        """A trigger came: conditions, cooldown and mode decide; then everything that follows at once."""
-        self._fire(rule, trigger, at)
-        self._start_called(at)
+    def fire(self, found: Iterable[Found], at: Instant) -> None:
+        """Triggers came: conditions, cooldown and mode decide; then everything that follows at once.
+
+        Rules with the same conditions share the answer, until something runs that might change it.
+        """
+        answers: dict[Judge, Refusal | None] = {}
+        own: dict[str, Any] = {}
+        cause: Trigger | None = None
+        refused: list[tuple[str, Refusal]] = []
+        for rule, trigger in found:
+            if trigger is not cause:
+                cause, own = trigger, {"trigger": trigger.info}
+                answers.clear()
+                refused = []
+            judge = rule.judge
+            if judge is not None:
+                if judge in answers:
+                    why = answers[judge]
+                else:
+                    try:
+                        why = judge(self._facts, own, at)
+                    except RoutineError as error:
+                        self._cannot_judge(rule, trigger, error, at)
+                        refused = []
+                        continue
+                    if len(answers) < _ANSWERS:
+                        answers[judge] = why
+                if why is not None:
+                    if not refused:
+                        self.outputs.append(Refused(trigger.cause, at, refused, trigger.by_hand))
+                    refused.append((rule.id, why))
+                    continue
+            self._enter(rule, trigger, at)
+            self._start_called(at)
+            answers.clear()
+            refused = []
 
     def next_wake_s(self) -> float | None:
         """When the next delay is over."""
@@ -174,26 +219,31 @@ class Runs:
             self._note(self.rules[called], why, Outcome.FAILED, words, at)
 
     def _fire(self, rule: Rule, trigger: Trigger, at: Instant) -> None:
-        routine = rule.routine
-        lookup = self._facts.lookup(routine, {"trigger": trigger.info})
+        """As `fire`, for one rule that another one starts."""
         try:
-            why = self._why_not(routine.conditions, lookup, at)
+            why = rule.judge(self._facts, {"trigger": trigger.info}, at) if rule.judge else None
         except RoutineError as error:
-            self._note(
-                rule, trigger, Outcome.FAILED, f"routine {routine.id}: a condition cannot be judged: {error}", at
-            )
+            self._cannot_judge(rule, trigger, error, at)
             return
-        if why:
-            self._note(rule, trigger, Outcome.CONDITION, f"{why} ({trigger.cause})", at)
+        if why is not None:
+            self.outputs.append(Refused(trigger.cause, at, [(rule.routine.id, why)], trigger.by_hand))
             return
+        self._enter(rule, trigger, at)
+
+    def _cannot_judge(self, rule: Rule, trigger: Trigger, error: RoutineError, at: Instant) -> None:
+        words = f"routine {rule.routine.id}: a condition cannot be judged: {error}"
+        self._note(rule, trigger, Outcome.FAILED, words, at)
+
+    def _enter(self, rule: Rule, trigger: Trigger, at: Instant) -> None:
+        """The conditions hold: cooldown and mode decide."""
         if rule.cooldown_until_s is not None and at.elapsed_s < rule.cooldown_until_s:
             left = duration_words(round(rule.cooldown_until_s - at.elapsed_s, 1))
             self._note(rule, trigger, Outcome.COOLDOWN, f"cooldown, {left} left ({trigger.cause})", at)
             return
         if not self._has_room(rule, trigger, at):
             return
-        if routine.cooldown_s:
-            rule.cooldown_until_s = at.elapsed_s + routine.cooldown_s
+        if rule.routine.cooldown_s:
+            rule.cooldown_until_s = at.elapsed_s + rule.routine.cooldown_s
         self._begin(rule, trigger, at)
 
     def _has_room(self, rule: Rule, trigger: Trigger, at: Instant) -> bool:
@@ -219,12 +269,6 @@ class Runs:
         words = f"{routine.max} run or wait already, mode {routine.mode} ({trigger.cause})"
         self._note(rule, trigger, Outcome.DROPPED, words, at)
         return False
-
-    def _why_not(self, conditions: tuple[Condition, ...], lookup: Lookup, at: Instant) -> str:
-        for number, condition in enumerate(conditions, start=1):
-            if why := self._facts.why_not(condition, lookup, at):
-                return f"condition {number}: {why}"
-        return ""
 
     # Running
 
@@ -259,7 +303,7 @@ class Runs:
 
     def _do(self, run: Run, block: Block, action: Action, at: Instant) -> bool:
         """Does one action; returns whether the run waits now."""
-        lookup = self._facts.lookup(run.rule.routine, run.own)
+        lookup = self._facts.lookup(run.rule.routine.variables, run.own)
         match action:
             case DelayAction():
                 if action.for_s:
@@ -267,7 +311,7 @@ class Runs:
                     self._note(run.rule, run.trigger, Outcome.WAITS, duration_words(action.for_s), at)
                 return bool(action.for_s)
             case ChooseAction():
-                run.blocks.append(self._choose(run, block, action, lookup, at))
+                run.blocks.append(self._choose(run, block, action, at))
                 return False
             case SetValueAction():
                 value = render_tree(action.value, lookup)
@@ -285,15 +329,15 @@ class Runs:
                 )
                 return True
 
-    def _choose(self, run: Run, block: Block, action: ChooseAction, lookup: Lookup, at: Instant) -> Block:
+    def _choose(self, run: Run, block: Block, action: ChooseAction, at: Instant) -> Block:
         place = block.next - 1
         whys = []
         for index, option in enumerate(action.options):
-            why = self._why_not(option.conditions, lookup, at)
-            if not why:
+            why = judge(option.conditions, run.rule.routine.variables)(self._facts, run.own, at)
+            if why is None:
                 self._note(run.rule, run.trigger, Outcome.CHOSE, f"option {index + 1}", at)
                 return Block(option.actions, (*block.way, place, index))
-            whys.append(f"option {index + 1}: {why}")
+            whys.append(f"option {index + 1}: {why()}")
         self._note(run.rule, run.trigger, Outcome.CHOSE, f"the default ({'; '.join(whys)})", at)
         return Block(action.default, (*block.way, place, -1))
 
@@ -321,10 +365,7 @@ class Runs:
         run.rule.runs.remove(run)
 
     def _note(self, rule: Rule, trigger: Trigger, outcome: Outcome, words: str, at: Instant) -> None:
-        if not words.isprintable():
-            # Topics and expressions of the file may hold line breaks; what is logged is one line.
-            words = shown(words, MAX_WORDS)
-        self.outputs.append(Note(rule.routine.id, outcome, words, at, trigger.by_hand))
+        self.outputs.append(Note(rule.routine.id, outcome, line(words), at, trigger.by_hand))
 
 
 def _place(run: Run) -> str:

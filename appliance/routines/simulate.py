@@ -16,7 +16,7 @@ from appliance.events import (
     PresenceChanged,
     StreamHealth,
 )
-from appliance.routines.effects import Effect, Instant, Note, Outcome, Output, Perform, Request
+from appliance.routines.effects import Effect, Instant, Note, Outcome, Output, Perform, Refused, Request
 from appliance.routines.engine import Engine
 from appliance.routines.explain import effect_words
 from appliance.routines.schema import Routine
@@ -159,6 +159,8 @@ class _Simulation:
         while waiting:
             output = waiting.popleft()
             match output:
+                case Refused():
+                    waiting.extendleft(reversed([*output.notes()]))
                 case Note() if output.outcome is not Outcome.DONE:
                     kind = KINDS.get(output.outcome, Kind.STEP)
                     words = output.words.removeprefix(f"routine {output.routine_id}: ")
