@@ -25,7 +25,7 @@ MAX_TRUE_HZ = 68_000.0
 _MAX_DELAY_S = 0.12
 _CONTROLS_A_POINT = 12
 _CONTROLS_A_WHIRLING_POINT = 24
-"""Motion is straight between instants this much denser than cubics would need: 7 um off for a foot that accelerates
+"""Motion is straight between instants this much denser than cubics would need: 4 um off for a foot that accelerates
 with 50 m/s2, 6 um for the tip of a blade."""
 
 _WIDE_HZ = 1_000.0

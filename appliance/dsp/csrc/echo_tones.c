@@ -228,8 +228,8 @@ PP_INLINE void add_path(pp_echo_tones *tones, const pp_echoes *echoes, const pp_
         case 8:
             add_segment(tones, s, 8);
             break;
-        case 32:
-            add_segment(tones, s, 32);
+        case 24:
+            add_segment(tones, s, 24);
             break;
         default:
             add_segment(tones, s, tones->segment_samples);
