@@ -221,3 +221,17 @@ def test_clocks_that_differ_never_end_a_run(clock_ppm):
     for hour in (0.01, 0.138, 0.139, 1.0, 2.7):
         room._frame = round(hour * 3600 * RATE_HZ)
         assert np.abs(room.process(tone(0.05))).max() > 0
+
+
+def test_music_changes_nothing_of_how_a_tone_is_heard():
+    """The air absorbs by frequency, and the room takes one for all tones: music must not be counted among them."""
+    t_s = np.arange(19_200) / 192_000
+    tone = 0.1 * np.sin(2 * np.pi * 60_000.0 * t_s)
+    music = 0.5 * np.sin(2 * np.pi * 100.0 * t_s)
+    room = VirtualRoom(empty(), mics=1)
+    room.process(np.int32(tone * 2**31)[:, None])
+    alone_hz = room._middle_hz
+    room.process(np.int32((tone + music) * 2**31)[:, None])
+    assert room._middle_hz == alone_hz == pytest.approx(60_000.0, rel=0.02)
+    room.process(np.int32(music * 2**31)[:, None])
+    assert room._middle_hz == alone_hz
