@@ -18,6 +18,7 @@ MAX_PULSE_S: Final[float]
 MIN_PULSE_FADE_S: Final[float]
 MAX_PULSE_FADE_S: Final[float]
 PHASOR_MARGIN: Final[int]
+ECHO_MARGIN: Final[int]
 
 @final
 class DownConverter:
@@ -115,6 +116,29 @@ class EchoPaths:
         absorption_per_m: float,
         delay: NDArray[np.float64],
         gain: NDArray[np.float32],
+    ) -> None: ...
+
+@final
+class EchoTones:
+    def __init__(self, *, mics: int, segment_samples: int, nearest_m: float) -> None: ...
+    # places [points, scatterers, 3], strength [points, scatterers], scatterer, weight [paths], scale, offset
+    # [points, mics], response [mics, steps]; adds to out [mics, segments * segment_samples]
+    def process_into(
+        self,
+        places_m: NDArray[np.float64],
+        strength: NDArray[np.float32],
+        scatterer: NDArray[np.int32],
+        weight: NDArray[np.float32],
+        source_m: NDArray[np.float64],
+        mics_m: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        offset: NDArray[np.float64],
+        absorption_per_m: float,
+        carrier_hz: float,
+        points_hz: float,
+        response: NDArray[np.float32],
+        step_hz: float,
+        out: NDArray[np.complex64],
     ) -> None: ...
 
 @final

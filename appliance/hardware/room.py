@@ -15,6 +15,7 @@ from appliance.simulation.heard import SoundsHeard
 from appliance.simulation.loudspeaker import Modulation
 from appliance.simulation.propagation import PathGroup, Propagation
 from appliance.simulation.scenes import Scene
+from appliance.simulation.things import WHIRLING_RATE_HZ
 from appliance.types import PcmBlock
 
 ROOM_RATE_HZ = 192_000
@@ -23,15 +24,12 @@ MAX_TRUE_HZ = 68_000.0
 
 _MAX_DELAY_S = 0.12
 _CONTROLS_A_POINT = 12
-"""Motion is straight between instants this much denser than cubics would need: 6 um off for a foot that accelerates
-with 50 m/s2, 6 um as well for the tip of a blade."""
+_CONTROLS_A_WHIRLING_POINT = 24
+"""Motion is straight between instants this much denser than cubics would need: 4 um off for a foot that accelerates
+with 50 m/s2, 6 um for the tip of a blade."""
 
 _WIDE_HZ = 1_000.0
 _TILT_HZ = 1_000.0
-_MUSIC_FRAMES = 32
-_CONE_FRAMES = 16
-"""A delay that any movement of a cone can be taken off."""
-
 _MUSIC_FRAMES = 32
 _CONE_FRAMES = 16
 """A delay that any movement of a cone can be taken off."""
@@ -172,7 +170,8 @@ class VirtualRoom:
     def _carry(self, ways: "_Ways", signal: NDArray[np.float32], played: "_Played", heard: NDArray[np.float32]) -> None:
         """Add what comes by the paths of one group."""
         frames, group = len(signal), ways.group
-        points = max(2, round(frames / self.rate_hz * group.rate_hz * _CONTROLS_A_POINT) + 1)
+        denser = _CONTROLS_A_WHIRLING_POINT if group.rate_hz == WHIRLING_RATE_HZ else _CONTROLS_A_POINT
+        points = max(2, round(frames / self.rate_hz * group.rate_hz * denser) + 1)
         t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
         rays = group.rays(t_s, played.middle_hz)
         delay_frames = rays.delay_s * self.rate_hz

@@ -19,6 +19,7 @@ _SWIRLS = 8
 """Independent currents of air, of which each path meets its own mixture."""
 
 _LINES = 40
+_STRAIGHT_S = 0.0125
 _SLOWEST_HZ, _FASTEST_HZ = 0.02, 12.0
 _ALIKE = 0.7
 _AMPLITUDE_DB_PER_RAD = 2.0
@@ -91,6 +92,15 @@ class MovingAir:
         lines = np.concatenate([self._amplitude * np.cos(start), -self._amplitude * np.sin(start)], axis=1)
         return np.asarray((lines[:, None] @ waves)[:, 0])
 
+    def straight_at(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same within 1 %, for what whirls: straight between instants _STRAIGHT_S apart."""
+        at = t_s * (1.0 / _STRAIGHT_S)
+        first, last = math.floor(at[0]), math.ceil(at[-1])
+        points = self.at((first + np.arange(last - first + 2)) * _STRAIGHT_S)
+        index = at.astype(np.int64) - first
+        share = at - (first + index)
+        return np.asarray(points[:, index] * (1.0 - share) + points[:, index + 1] * share)
+
     @staticmethod
     def mixtures(paths: int, mics: int, random: np.random.Generator) -> NDArray[np.float64]:
         """[paths, mics, swirls] of length 1: what each path meets, mostly alike for the microphones of one path."""
@@ -125,19 +135,30 @@ class Atmosphere:
         per_c = speed_of_sound_mps(start_c + 0.5) - speed_of_sound_mps(start_c - 0.5)
         return np.asarray(at_start + per_c * (self.temperature_c(t_s) - start_c))
 
-    def wander_rad(self, t_s: NDArray[np.float64], mixtures: NDArray[np.float64]) -> NDArray[np.float64]:
+    def wander_rad(
+        self, t_s: NDArray[np.float64], mixtures: NDArray[np.float64], *, whirls: bool = False
+    ) -> NDArray[np.float64]:
         """Phase at 40 kHz per 4 m of path that currents add, [times, paths, mics]."""
         shape = (len(t_s), *mixtures.shape[:2])
         if self._air.turbulence_rad == 0.0:
             return np.zeros(shape)
-        flat = (self._air.turbulence_rad * self._currents.at(t_s)).T @ mixtures.reshape(-1, mixtures.shape[2]).T
+        currents = self._currents.straight_at(t_s) if whirls else self._currents.at(t_s)
+        flat = (self._air.turbulence_rad * currents).T @ mixtures.reshape(-1, mixtures.shape[2]).T
         return np.asarray(flat.reshape(shape))
 
-    def delay_per_m(self, t_s: NDArray[np.float64], mixtures: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Delay (s) for each metre of paths that meet some mixtures of currents, [times, paths, mics]."""
+    def delay_per_m(
+        self, t_s: NDArray[np.float64], mixtures: NDArray[np.float64], *, whirls: bool = False
+    ) -> NDArray[np.float64]:
+        """Delay (s) for each metre of paths that meet some mixtures of currents, [times, paths, mics].
+
+        The currents along paths to what `whirls` are followed less closely.
+        """
         wavelength_m = speed_of_sound_mps(self._air.temperature_c) / TURBULENCE_REFERENCE_HZ
-        longer = self.wander_rad(t_s, mixtures) * (wavelength_m / (2.0 * np.pi * TURBULENCE_REFERENCE_M))
-        return np.asarray((1.0 + longer) / self.speed_mps(t_s)[:, None, None])
+        per_rad = wavelength_m / (2.0 * np.pi * TURBULENCE_REFERENCE_M)
+        longer = self.wander_rad(t_s, mixtures * per_rad, whirls=whirls)
+        longer += 1.0
+        longer *= (1.0 / self.speed_mps(t_s))[:, None, None]
+        return longer
 
     def offset_s(self, t_s: NDArray[np.float64], mics: int) -> NDArray[np.float64]:
         """Delay (s) of the microphones themselves, and of clocks that drift apart, [times, mics]."""
@@ -169,7 +190,7 @@ class StillWays:
         self._mixtures = MovingAir.mixtures(self.paths, len(mics_m), random)
         self._fading = MovingAir.mixtures(self.paths, len(mics_m), random)
         nepers = _AMPLITUDE_DB_PER_RAD * math.log(10.0) / 20.0
-        self._fading_depth = nepers * self._length_m / TURBULENCE_REFERENCE_M
+        self._fading_depth = (nepers * self._length_m / TURBULENCE_REFERENCE_M).astype(np.float32)
 
     @staticmethod
     def _tail(scene: Scene, random: np.random.Generator, mics: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -185,6 +206,6 @@ class StillWays:
         """Delays and gains at equally spaced instants."""
         per_m = self._atmosphere.delay_per_m(t_s, self._mixtures)
         delay_s = self._length_m * per_m + self._atmosphere.offset_s(t_s, self._length_m.shape[1])[:, None]
-        fading = self._atmosphere.wander_rad(t_s, self._fading) * self._fading_depth
+        fading = self._atmosphere.wander_rad(t_s, self._fading).astype(np.float32) * self._fading_depth
         gain = self._gain * np.exp(-absorption_per_m(self._air, frequency_hz) * self._length_m)
-        return Rays(delay_s, (gain * np.exp(fading)).astype(np.float32))
+        return Rays(delay_s, np.exp(fading, out=fading) * gain.astype(np.float32))

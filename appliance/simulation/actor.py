@@ -94,6 +94,7 @@ class Actor:
         breath_m: float = 0.006,
     ) -> None:
         self._weights = build.weights()
+        self._cycles: dict[int, Array] = {}
         self._breathing = build.breathing() * breath_m
         self._strength = amplitude(build.strength_db())[None]
         self._scale = build.height_m / REFERENCE_HEIGHT_M
@@ -169,18 +170,24 @@ class Actor:
         along_m = np.clip(act.pace_mps * (_ramped(since_s) - _ramped(since_s - stretch_s)), 0.0, act.path.length_m)
         tempo = act.pace_mps / act.cycle.speed_mps if act.cycle.speed_mps > 0.1 else 1.0
         frame = along_m / act.pace_mps * tempo * act.cycle.rate_hz
-        body = self._weights @ interpolate(act.cycle.places, frame)
+        body = interpolate(self._on_body(act.cycle), frame)
         ground, heading = act.path.at(along_m)
         turned = scene.heading_rad - float(act.path.at(np.zeros(1))[1][0])
         return body, ground, heading + turned
 
     def _staying(self, act: Stay, since_s: Array) -> Array:
         if act.cycle is not None:
-            return np.asarray(self._weights @ interpolate(act.cycle.places, since_s * act.speed * act.cycle.rate_hz))
+            return interpolate(self._on_body(act.cycle), since_s * act.speed * act.cycle.rate_hz)
         body = np.broadcast_to(self._weights @ posture(act.posture), (len(since_s), SCATTERERS, 3)).copy()
         for gesture in act.gestures:
-            body += self._weights @ gesture.offsets(since_s * act.speed)
+            body += np.tensordot(gesture.offsets(since_s * act.speed), self._weights, axes=(1, 1)).transpose(0, 2, 1)
         return body
+
+    def _on_body(self, cycle: Cycle) -> Array:
+        """The scatterers' places [frames, scatterers, 3] in a cycle, kept."""
+        if id(cycle) not in self._cycles:
+            self._cycles[id(cycle)] = self._weights @ cycle.places
+        return self._cycles[id(cycle)]
 
     def _add_sway(self, places: Array, t_s: Array, share: float) -> None:
         """Whoever stands sways over the ankles; higher parts more."""

@@ -1,8 +1,9 @@
 """A scene as complex baseband, without ever computing a sample at 192 kHz: what the down-conversion would give.
 
 Nothing here knows any physics of its own: paths come from `Propagation`, and the filter is the real one, measured once.
-What stands still is summed at its slow rate and then interpolated; what moves slowly is summed at the rate of the
-baseband, where the filter is flat; what moves faster is summed at a higher rate and filtered.
+What stands still is summed at its slow rate and then interpolated. What walks is summed at the rate of the baseband:
+its Doppler shift changes so slowly that the filter does to it what it does to a tone there. Blades sweep across the
+filter within its own length, so they are summed at twice that rate, but for what is far outside, and are filtered.
 """
 
 import functools
@@ -12,35 +13,39 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.dsp._core import PHASOR_MARGIN, PhasorSum
+from appliance.dsp._core import ECHO_MARGIN, PHASOR_MARGIN, EchoTones, PhasorSum
 from appliance.dsp.downconvert import DownConverter
-from appliance.simulation.acoustics import Rays
+from appliance.simulation.acoustics import absorption_per_m
 from appliance.simulation.device import MIC_FULL_SCALE_DB_SPL
 from appliance.simulation.fir import Fir
 from appliance.simulation.heard import BurstsHeard
 from appliance.simulation.loudspeaker import Modulation
 from appliance.simulation.modulated import ModulatedTones
-from appliance.simulation.propagation import Propagation
+from appliance.simulation.propagation import NEAREST_M, MovingWays, Propagation
 from appliance.simulation.scenes import Scene
+from appliance.simulation.things import WHIRLING_RATE_HZ
 from appliance.types import BasebandBlock, PcmBlock, Tones
 
 PCM_RATE_HZ = 192_000
 STEP_S = 4.0
 """What is rendered at once."""
 
-_FLAT_HZ = 850.0
-"""Paths that turn slower than this pass the filter as they are."""
+_WHIRLING_FRAMES = 40
+"""Spacing of the samples of what whirls, 4.8 kHz."""
 
-_MEDIUM_FRAMES, _WHIRLING_FRAMES = 40, 8
-"""Spacing of samples that are filtered to 2.4 kHz: 4.8 kHz for limbs, 24 kHz for blades."""
+_FULL_HZ, _NOTHING_HZ = 1_600.0, 3_200.0
+"""Blades are heard fully up to the first shift and not at all beyond the second; what lies between is filtered away,
+and what 4.8 kHz folds down of it as well."""
 
-_MEDIUM_HZ = 2_000.0
+_SHIFT_STEP_HZ = 20.0
+_STOPPED = 1e-4
+"""Gain of the filter below which nothing is summed."""
+
 _LEAD_FRAMES = 1_920
 """Half of the filter's length, and a little more."""
 
 _STILL_TAPS = 8
 _NOISE_TAPS = 48
-_COLOUR_HZ, _COLOUR_STEP_HZ = 3_000.0, 20.0
 
 
 class _Channel(NamedTuple):
@@ -54,6 +59,11 @@ class _Channel(NamedTuple):
     def carrier_gain(self) -> float:
         """Gain at the carrier itself, within 0.1 dB of 1."""
         return float(self.impulse.sum())
+
+    def gain(self, shift_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Gain for tones so far from the carrier."""
+        at_s = (np.arange(len(self.impulse)) - self.group_delay_frames) / PCM_RATE_HZ
+        return np.asarray(np.cos(2.0 * np.pi * np.outer(shift_hz, at_s)) @ self.impulse)
 
 
 @functools.cache
@@ -129,15 +139,10 @@ class BasebandRoom:
             -1j * amplitude * scene.unit.response(mics, np.array([carrier_hz]))[:, 0]
             for carrier_hz in tones.carriers_hz
         ]
-        self._colours: list[_Colour] | None = None
-        if not scene.unit.is_flat:
-            self._colours = [_Colour(scene, mics, carrier_hz) for carrier_hz in tones.carriers_hz]
         self._shape = (len(tones.carriers_hz), mics)
-        self._bands_hz = (
-            (self._group_frames, 0.0, _FLAT_HZ),
-            (_MEDIUM_FRAMES, _FLAT_HZ, _MEDIUM_HZ),
-            (_WHIRLING_FRAMES, _MEDIUM_HZ, math.inf),
-        )
+        self._summed = [
+            _Summed(scene, group, mics=mics, carriers_hz=tones.carriers_hz) for group in self._propagation.moving
+        ]
         self._music: ModulatedTones | None = None
         if scene.music is not None:
             modulation = Modulation(scene.unit, scene.music, scene.air.temperature_c)
@@ -204,7 +209,9 @@ class BasebandRoom:
             heard = self._music.play(still, moving, frame / PCM_RATE_HZ)
         self._step += 1
         heard *= np.array(self._response, np.complex64)[..., None]
-        heard += self._noise_of_step()
+        noise = self._noise_of_step()
+        heard.real += noise[0]
+        heard.imag += noise[1]
         self._bursts.add_to(heard, first_frame)
         return _clipped(heard)
 
@@ -222,115 +229,94 @@ class BasebandRoom:
         segments = len(t_s) - 1 - 2 * PHASOR_MARGIN
         phases = _interpolator(interval_frames // self._group_frames)
         everything = np.ones(group.paths, np.uint8)
-        out = []
-        for carrier_hz in self.carriers_hz:
+        out = np.empty((*self._shape, round(STEP_S * self.rate_hz)), np.complex64)
+        for c, carrier_hz in enumerate(self.carriers_hz):
             points = np.zeros((self._mics, segments), np.complex64)
             rays = group.rays(t_s, carrier_hz)
             core = PhasorSum(mics=self._mics, segment_samples=1)
             core.process_into(rays.delay_s, -carrier_hz, rays.gain, everything, points)
-            windows = np.lib.stride_tricks.sliding_window_view(points, _STILL_TAPS, axis=1)[:, :-1]
-            out.append((windows @ phases).reshape(self._mics, -1))
-        return np.stack(out)
+            planes = np.stack([points.real, points.imag])
+            windows = np.lib.stride_tricks.sliding_window_view(planes, _STILL_TAPS, axis=2)[:, :, :-1]
+            real, imaginary = (np.ascontiguousarray(windows) @ phases).reshape(2, self._mics, -1)
+            out[c].real, out[c].imag = real, imaginary
+        return out
 
     def _moving(self, first_frame: int) -> NDArray[np.complex64]:
-        """What moves, [carriers, mics, samples]: slow paths as they are, faster ones at higher rates and filtered."""
-        bands = {
-            spacing: _Band(self._shape, spacing) for spacing in (self._group_frames, _MEDIUM_FRAMES, _WHIRLING_FRAMES)
-        }
-        for group in self._propagation.moving:
-            interval_frames = round(PCM_RATE_HZ / group.rate_hz)
-            lead = -(-_LEAD_FRAMES // interval_frames)
-            t_s = self._instants(first_frame, interval_frames, lead + PHASOR_MARGIN, lead + PHASOR_MARGIN)
-            for leg in group.legs(t_s):
-                for c, carrier_hz in enumerate(self.carriers_hz):
-                    rays = leg.rays(carrier_hz)
-                    turning_hz = np.diff(rays.delay_s[:, :, 0], axis=0) * (-carrier_hz * group.rate_hz)
-                    if self._colours is not None:
-                        self._colours[c].apply(rays.gain, turning_hz)
-                    fastest_hz = np.abs(turning_hz).max(axis=0)
-                    for spacing, low_hz, high_hz in self._bands_hz:
-                        chosen = (fastest_hz >= low_hz) & (fastest_hz < high_hz)
-                        if chosen.any():
-                            bands[spacing].add(
-                                rays,
-                                chosen,
-                                carrier=c,
-                                carrier_hz=carrier_hz,
-                                interval_frames=interval_frames,
-                                lead=lead,
-                            )
-        return np.asarray(sum(band.heard() for band in bands.values()))
+        """What moves, [carriers, mics, samples]."""
+        heard = np.zeros((*self._shape, round(STEP_S * self.rate_hz)), np.complex64)
+        for summed in self._summed:
+            lead = summed.lead + ECHO_MARGIN
+            summed.add_to(heard, self._instants(first_frame, summed.interval_frames, lead, lead))
+        return heard
 
-    def _white(self, samples: int) -> NDArray[np.complex64]:
-        """White noise at the baseband's rate, [carriers * mics, samples]."""
-        planes = self._random.standard_normal((samples, self._shape[0] * self._shape[1], 2), dtype=np.float32)
-        turned = np.ascontiguousarray(planes.transpose(1, 0, 2)).view(np.complex64)[..., 0]
-        return np.asarray(turned * np.float32(self._noise_rms / math.sqrt(2.0)))
+    def _white(self, samples: int) -> NDArray[np.float32]:
+        """White noise at the baseband's rate, [2 * carriers * mics, samples], real parts first."""
+        planes = self._random.standard_normal((2 * self._shape[0] * self._shape[1], samples), dtype=np.float32)
+        planes *= np.float32(self._noise_rms / math.sqrt(2.0))
+        return planes
 
-    def _noise_of_step(self) -> NDArray[np.complex64]:
-        """The microphones' noise behind the filter, [carriers, mics, samples]."""
+    def _noise_of_step(self) -> NDArray[np.float32]:
+        """The microphones' noise behind the filter, [2, carriers, mics, samples]: real and imaginary parts."""
         whole = np.concatenate([self._noise, self._white(round(STEP_S * self.rate_hz))], axis=1)
         self._noise = whole[:, 1 - _noise_filter().taps :]
-        return _noise_filter().process_complex(whole).reshape(*self._shape, -1)
+        return _noise_filter().process(whole).reshape(2, *self._shape, -1)
 
 
-class _Band:
-    """Paths of similar speed, summed at one rate: samples `spacing` frames apart, with the filter's lead if need be."""
+class _Summed:
+    """A group of moving ways, summed: `interval_frames` between its points, `lead` of which come before and behind."""
 
-    def __init__(self, shape: tuple[int, int], spacing: int) -> None:
-        self._shape, self._spacing = shape, spacing
-        self._is_filtered = spacing < _channel().decimation
-        self._samples: NDArray[np.complex64] | None = None
-
-    def add(
-        self,
-        rays: Rays,
-        chosen: NDArray[np.bool_],
-        *,
-        carrier: int,
-        carrier_hz: float,
-        interval_frames: int,
-        lead: int,
-    ) -> None:
-        """Add the chosen paths of a leg, whose points are `interval_frames` apart and begin `lead` of them early."""
-        inner = slice(None) if self._is_filtered else slice(lead, len(rays.gain) - lead)
-        segments = len(rays.gain[inner]) - 1 - 2 * PHASOR_MARGIN
-        per_segment = interval_frames // self._spacing
-        summed = np.zeros((self._shape[1], segments * per_segment), np.complex64)
-        core = PhasorSum(mics=self._shape[1], segment_samples=per_segment)
-        core.process_into(rays.delay_s[inner], -carrier_hz, rays.gain[inner], chosen.view(np.uint8), summed)
+    def __init__(self, scene: Scene, group: MovingWays, *, mics: int, carriers_hz: tuple[float, ...]) -> None:
+        self._group, self._air, self._mics, self._carriers_hz = group, scene.air, mics, carriers_hz
+        self.interval_frames = round(PCM_RATE_HZ / group.rate_hz)
+        self._is_filtered = group.rate_hz == WHIRLING_RATE_HZ
+        self._spacing = _WHIRLING_FRAMES if self._is_filtered else _channel().decimation
+        self.lead = -(-_LEAD_FRAMES // self.interval_frames) if self._is_filtered else 0
+        self._core = EchoTones(mics=mics, segment_samples=self.interval_frames // self._spacing, nearest_m=NEAREST_M)
+        shift_hz = np.arange(-_NOTHING_HZ, _NOTHING_HZ + _SHIFT_STEP_HZ, _SHIFT_STEP_HZ)
         if self._is_filtered:
-            skip = (lead * interval_frames - _LEAD_FRAMES) // self._spacing
-            wanted = (round(STEP_S * PCM_RATE_HZ) + 2 * _LEAD_FRAMES) // self._spacing
-            summed = summed[:, skip : skip + wanted]
-        if self._samples is None:
-            self._samples = np.zeros((self._shape[0], *summed.shape), np.complex64)
-        self._samples[carrier] += summed
+            share = np.clip((np.abs(shift_hz) - _FULL_HZ) / (_NOTHING_HZ - _FULL_HZ), 0.0, 1.0)
+            heard = 0.5 + 0.5 * np.cos(np.pi * share)
+        else:
+            heard = _channel().gain(shift_hz)
+            passed = np.abs(shift_hz) <= np.abs(shift_hz[np.abs(heard) > _STOPPED]).max()
+            shift_hz, heard = shift_hz[passed], heard[passed]
+        self._responses = [_colour(scene, mics, carrier_hz, shift_hz, heard) for carrier_hz in carriers_hz]
 
-    def heard(self) -> NDArray[np.complex64] | float:
-        """At the baseband's rate; nothing if nothing was added."""
-        if self._samples is None:
-            return 0.0
-        if not self._is_filtered:
-            return self._samples * np.float32(_channel().carrier_gain)
-        flat = self._samples.reshape(-1, self._samples.shape[2])
-        return _filter(self._spacing).process_complex(flat).reshape(*self._shape, -1)
+    def add_to(self, heard: NDArray[np.complex64], t_s: NDArray[np.float64]) -> None:
+        """Add to [carriers, mics, samples] what is heard of the group at instants `t_s`."""
+        samples = (len(t_s) - 1 - 2 * ECHO_MARGIN) * self.interval_frames // self._spacing
+        for c, carrier_hz in enumerate(self._carriers_hz):
+            echoes = self._group.echoes(t_s, carrier_hz)
+            out = np.zeros((self._mics, samples), np.complex64) if self._is_filtered else heard[c]
+            for leg in echoes.legs:
+                self._core.process_into(
+                    echoes.places_m,
+                    echoes.strength,
+                    leg.scatterer,
+                    leg.weight,
+                    leg.source_m,
+                    leg.mics_m,
+                    leg.scale,
+                    leg.offset,
+                    absorption_per_m(self._air, carrier_hz),
+                    carrier_hz,
+                    self._group.rate_hz,
+                    self._responses[c],
+                    _SHIFT_STEP_HZ,
+                    out,
+                )
+            if self._is_filtered:
+                skip = (self.lead * self.interval_frames - _LEAD_FRAMES) // self._spacing
+                heard[c] += _filter(self._spacing).process_complex(out[:, skip:])[:, : heard.shape[2]]
 
 
-class _Colour:
-    """How the unit answers beside a carrier, relative to the carrier itself; an echo's Doppler shift takes it there."""
-
-    def __init__(self, scene: Scene, mics: int, carrier_hz: float) -> None:
-        shift_hz = np.arange(-_COLOUR_HZ, _COLOUR_HZ + _COLOUR_STEP_HZ, _COLOUR_STEP_HZ)
-        there = scene.unit.gain(mics, carrier_hz + shift_hz)
-        here = np.maximum(scene.unit.gain(mics, carrier_hz), 1e-9)[:, None]
-        self._table = np.ascontiguousarray((there / here).T.astype(np.float32))
-
-    def apply(self, gain: NDArray[np.float32], turning_hz: NDArray[np.float64]) -> None:
-        """Colour `gain` [times, paths, mics] by the shifts [times - 1, paths] of its paths."""
-        steps = (turning_hz * (1.0 / _COLOUR_STEP_HZ) + (_COLOUR_HZ / _COLOUR_STEP_HZ + 0.5)).astype(np.int32)
-        gain[:-1] *= self._table.take(steps, axis=0, mode="clip")
-        gain[-1] *= self._table.take(steps[-1], axis=0, mode="clip")
+def _colour(
+    scene: Scene, mics: int, carrier_hz: float, shift_hz: NDArray[np.float64], heard: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """How tones beside a carrier are heard, [mics, shifts]: `heard` by how the unit answers relative to the carrier."""
+    there = scene.unit.gain(mics, carrier_hz + shift_hz)
+    here = np.maximum(scene.unit.gain(mics, carrier_hz), 1e-9)[:, None]
+    return np.ascontiguousarray(heard * there / here, np.float32)
 
 
 def _clipped(iq: NDArray[np.complex64]) -> NDArray[np.complex64]:

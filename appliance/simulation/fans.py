@@ -67,27 +67,32 @@ class Fan:
         azimuth = np.full(len(t_s), math.radians(self.axis_deg[0]))
         if self.oscillation_s is not None:
             azimuth += math.radians(40.0) * np.sin(2.0 * np.pi * t_s / self.oscillation_s + self.phase)
-        elevation = math.radians(self.axis_deg[1])
-        ahead = np.stack(
-            [
-                np.cos(azimuth) * math.cos(elevation),
-                np.sin(azimuth) * math.cos(elevation),
-                np.full(len(t_s), math.sin(elevation)),
-            ],
-            axis=1,
-        )
-        across = np.stack([-np.sin(azimuth), np.cos(azimuth), np.zeros(len(t_s))], axis=1)
-        up = np.cross(ahead, across)
-        angle = 2.0 * np.pi * (self.turns(t_s)[:, None] + np.arange(self.blades) / self.blades)
-        cosine, sine = np.cos(angle)[..., None], np.sin(angle)[..., None]
-        along = cosine * across[:, None] + sine * up[:, None]
-        moving = cosine * up[:, None] - sine * across[:, None]
+        east, north = np.cos(azimuth)[:, None], np.sin(azimuth)[:, None]
+        rise, level = math.sin(math.radians(self.axis_deg[1])), math.cos(math.radians(self.axis_deg[1]))
+        angle = 2.0 * np.pi * self.turns(t_s)[:, None]
+        apart = 2.0 * np.pi * np.arange(self.blades) / self.blades
+        cosine = np.cos(angle) * np.cos(apart) - np.sin(angle) * np.sin(apart)
+        sine = np.sin(angle) * np.cos(apart) + np.cos(angle) * np.sin(apart)
+        # ahead is (level east, level north, rise), across (-north, east, 0) and up (-rise east, -rise north, level)
+        along = (-north * cosine - rise * east * sine, east * cosine - rise * north * sine, level * sine)
         radii = self.radius_m * np.linspace(0.4, 1.0, _POINTS)
-        places = np.array(self.at_m) + along[:, :, None] * radii[:, None]
-        pitch = math.radians(self.pitch_deg)
-        face = math.cos(pitch) * ahead[:, None] + math.sin(pitch) * moving
+        places = np.empty((len(t_s), self.blades, _POINTS, 3))
+        for axis in range(3):
+            np.multiply(along[axis][..., None], radii, out=places[..., axis])
+            places[..., axis] += self.at_m[axis]
+        return Reflectors(places.reshape(len(t_s), -1, 3), self._strength(east, north, cosine, sine))
+
+    def _strength(self, east: Array, north: Array, cosine: Array, sine: Array) -> Array:
+        """[times, points]; how square each blade's face is to the device makes its flash."""
+        rise, level = math.sin(math.radians(self.axis_deg[1])), math.cos(math.radians(self.axis_deg[1]))
         sight = np.array(self.device_m) - np.array(self.at_m)
-        square = np.abs(face @ (sight / np.linalg.norm(sight)))
-        flash = amplitude(self.strength_db) * (1.0 + (float(amplitude(self.flash_db)) - 1.0) * square**16)
-        strength = np.repeat(flash / math.sqrt(_POINTS * self.blades), _POINTS, axis=1)
-        return Reflectors(places.reshape(len(t_s), -1, 3), strength)
+        x, y, z = sight / np.linalg.norm(sight)
+        ahead = level * (x * east + y * north) + rise * z
+        across = y * east - x * north
+        up = level * z - rise * (x * east + y * north)
+        pitch = math.radians(self.pitch_deg)
+        power = (math.cos(pitch) * ahead + math.sin(pitch) * (up * cosine - across * sine)) ** 2
+        for _ in range(3):
+            power *= power
+        flash = amplitude(self.strength_db) * (1.0 + (float(amplitude(self.flash_db)) - 1.0) * power)
+        return np.repeat(flash / math.sqrt(_POINTS * self.blades), _POINTS, axis=1)

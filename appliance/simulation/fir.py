@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK = 64
+_BLOCK = 32
 
 
 class Fir:

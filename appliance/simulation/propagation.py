@@ -15,7 +15,7 @@ from appliance.dsp._core import EchoPaths
 from appliance.simulation.acoustics import Atmosphere, MovingAir, Rays, StillWays, absorption_per_m, images
 from appliance.simulation.device import TWEETER_OFFSET_M, microphone_places
 from appliance.simulation.scenes import Scene
-from appliance.simulation.things import Reflectors, Thing
+from appliance.simulation.things import WHIRLING_RATE_HZ, Reflectors, Thing
 
 Array = NDArray[np.float64]
 
@@ -26,7 +26,9 @@ _WALL_SCATTERERS = 4
 _WALL_FLOOR_DB = -15.0
 """Ways by a wall that stay this far below the direct echo of their thing are left out."""
 
-_NEAREST_M = 0.2
+NEAREST_M = 0.2
+"""Echoes get no louder any nearer."""
+
 _DOOR_FADE_M = 0.1
 _LOOKS = 32
 
@@ -48,46 +50,36 @@ class PathGroup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """Echoes of points from one source to one array: what `EchoPaths` works on."""
+    """Echoes of some scatterers, from one source to one array.
 
-    scene: Scene
-    places_m: Array
-    strength: NDArray[np.float32]
-    slope_db_per_octave: Array
+    `scatterer` and `weight` [paths]: whose echoes, and how much of them; `scale` and `offset` [times, mics] make a
+    delay of a length.
+    """
+
+    scatterer: NDArray[np.int32]
+    weight: NDArray[np.float32]
     source_m: Array
     mics_m: Array
     scale: Array
     offset: Array
 
-    def rays(self, frequency_hz: float) -> Rays:
-        """Delays and gains [times, points, mics]: the air's absorption and the reflectors' slope in them."""
-        mics, (times, points) = len(self.mics_m), self.strength.shape
-        delay_s, gain = np.empty((times, points, mics)), np.empty((times, points, mics), np.float32)
-        strength = self.strength
-        octaves = math.log2(frequency_hz / _STRENGTH_HZ)
-        if octaves and self.slope_db_per_octave.any():
-            strength = strength * (10.0 ** (self.slope_db_per_octave * octaves / 20.0)).astype(np.float32)
-        EchoPaths(mics=mics, nearest_m=_NEAREST_M).process_into(
-            self.places_m,
-            strength,
-            self.source_m,
-            self.mics_m,
-            self.scale,
-            self.offset,
-            absorption_per_m(self.scene.air, frequency_hz),
-            delay_s,
-            gain,
-        )
-        return Rays(delay_s, gain)
+
+@dataclass(frozen=True, slots=True)
+class Echoes:
+    """Scatterers at some instants, `places_m` [times, scatterers, 3] and `strength` [times, scatterers]; their legs."""
+
+    places_m: Array
+    strength: NDArray[np.float32]
+    legs: list[Leg]
 
 
 @dataclass(frozen=True, slots=True)
-class _Wall:
-    """One wall as a mirror: of the tweeter on the way there, or of the array on the way back; who is heard by it."""
+class _Mirror:
+    """A wall as a mirror, of the tweeter on the way there or of the array on the way back, or none; who is heard so."""
 
     source_m: Array
     mics_m: Array
-    chosen: NDArray[np.int64]
+    scatterer: NDArray[np.int32]
     weight: NDArray[np.float32]
 
 
@@ -101,13 +93,16 @@ class MovingWays:
         self._scene, self._things, self._atmosphere = scene, tuple(things), atmosphere
         self._tweeter, self._mics = tweeter_m, mics_m
         self._slope = np.concatenate([np.full(thing.scatterers, thing.slope_db_per_octave) for thing in things])
-        self._walls = self._heard_walls() if scene.echo_order else []
-        self.paths = len(self._slope) + sum(len(wall.chosen) for wall in self._walls)
+        everybody = np.arange(len(self._slope), dtype=np.int32)
+        self._mirrors = [_Mirror(tweeter_m, mics_m, everybody, np.ones(len(everybody), np.float32))]
+        if scene.echo_order:
+            self._mirrors += self._heard_walls()
+        self.paths = sum(len(mirror.scatterer) for mirror in self._mirrors)
         random = np.random.default_rng([scene.seed, 13, round(self.rate_hz)])
         # the air along all ways to what moves is much the same
-        self._mixtures = MovingAir.mixtures(1 + len(self._walls), len(mics_m), random)
+        self._mixtures = MovingAir.mixtures(len(self._mirrors), len(mics_m), random)
 
-    def _heard_walls(self) -> list[_Wall]:
+    def _heard_walls(self) -> list[_Mirror]:
         """The walls by which something is heard, there and back."""
         looks = [thing.reflectors(np.linspace(0.0, self._scene.duration_s, _LOOKS)) for thing in self._things]
         centre = self._mics.mean(axis=0)
@@ -123,12 +118,12 @@ class MovingWays:
                     axis = int(np.abs(image - centre).argmax())
                     turned[:, axis] = image[axis] + centre[axis] - self._mics[:, axis]
                 if len(chosen):
-                    found.append(_Wall(self._tweeter if is_back else image, turned, chosen, weight))
+                    found.append(_Mirror(self._tweeter if is_back else image, turned, chosen, weight))
         return found
 
     def _hears(
         self, looks: list[Reflectors], point: Array, image: Array
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Scatterers that are heard by one image, and the weight of each: the wall's loss, and what it stands for."""
         chosen, weights, first = [], [], 0
         for look in looks:
@@ -143,51 +138,51 @@ class MovingWays:
                 weights.append(np.full(len(strongest), wall * math.sqrt(float((strength**2).sum()) / kept)))
             first += len(strength)
         if not chosen:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        return np.concatenate(chosen), np.concatenate(weights).astype(np.float32)
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+        return np.concatenate(chosen).astype(np.int32), np.concatenate(weights).astype(np.float32)
 
-    def legs(self, t_s: Array) -> list[Leg]:
-        """The direct echoes, and those by each wall."""
+    def echoes(self, t_s: Array, frequency_hz: float) -> Echoes:
+        """Everything at equally spaced instants `t_s` [times]; strengths are those at the frequency."""
         looks = [thing.reflectors(t_s) for thing in self._things]
-        places = np.ascontiguousarray(np.concatenate([look.places for look in looks], axis=1))
-        inside = np.clip((self._scene.door_x_m - places[..., 0]) / _DOOR_FADE_M, 0.0, 1.0)
-        shapes = [np.broadcast_to(look.strength, look.places.shape[:2]) for look in looks]
-        strength = np.ascontiguousarray(np.concatenate(shapes, axis=1) * inside, np.float32)
-        scales = self._atmosphere.delay_per_m(t_s, self._mixtures)
+        places = looks[0].places if len(looks) == 1 else np.concatenate([look.places for look in looks], axis=1)
+        inside = np.clip((self._scene.door_x_m - places[..., 0]) * (1.0 / _DOOR_FADE_M), 0.0, 1.0)
+        octaves = math.log2(frequency_hz / _STRENGTH_HZ)
+        strength = np.empty(places.shape[:2], np.float32)
+        first = 0
+        for thing, look in zip(self._things, looks, strict=True):
+            some = slice(first, first + thing.scatterers)
+            louder = 10.0 ** (thing.slope_db_per_octave * octaves / 20.0)
+            np.multiply(look.strength * louder, inside[:, some], out=strength[:, some], casting="same_kind")
+            first += thing.scatterers
+        scales = self._atmosphere.delay_per_m(t_s, self._mixtures, whirls=self.rate_hz == WHIRLING_RATE_HZ)
         offset = self._atmosphere.offset_s(t_s, len(self._mics))
         legs = [
-            Leg(
-                self._scene,
-                places,
-                strength,
-                self._slope,
-                self._tweeter,
-                self._mics,
-                np.ascontiguousarray(scales[:, 0]),
-                offset,
-            )
+            Leg(mirror.scatterer, mirror.weight, mirror.source_m, mirror.mics_m, np.ascontiguousarray(scale), offset)
+            for mirror, scale in zip(self._mirrors, scales.transpose(1, 0, 2), strict=True)
         ]
-        for number, wall in enumerate(self._walls, start=1):
-            legs.append(
-                Leg(
-                    self._scene,
-                    np.ascontiguousarray(places[:, wall.chosen]),
-                    np.ascontiguousarray(strength[:, wall.chosen] * wall.weight),
-                    self._slope[wall.chosen],
-                    wall.source_m,
-                    wall.mics_m,
-                    np.ascontiguousarray(scales[:, number]),
-                    offset,
-                )
-            )
-        return legs
+        return Echoes(np.ascontiguousarray(places), strength, legs)
 
     def rays(self, t_s: Array, frequency_hz: float) -> Rays:
-        """All legs as one."""
-        found = [leg.rays(frequency_hz) for leg in self.legs(t_s)]
+        """All legs as one: delays and gains [times, paths, mics], with the air's absorption in them."""
+        echoes = self.echoes(t_s, frequency_hz)
+        found = []
+        for leg in echoes.legs:
+            shape = (len(t_s), len(leg.scatterer), len(leg.mics_m))
+            ray = Rays(np.empty(shape), np.empty(shape, np.float32))
+            EchoPaths(mics=len(leg.mics_m), nearest_m=NEAREST_M).process_into(
+                np.ascontiguousarray(echoes.places_m[:, leg.scatterer]),
+                np.ascontiguousarray(echoes.strength[:, leg.scatterer] * leg.weight),
+                leg.source_m,
+                leg.mics_m,
+                leg.scale,
+                leg.offset,
+                absorption_per_m(self._scene.air, frequency_hz),
+                ray.delay_s,
+                ray.gain,
+            )
+            found.append(ray)
         return Rays(
-            np.concatenate([rays.delay_s for rays in found], axis=1),
-            np.concatenate([rays.gain for rays in found], axis=1),
+            np.concatenate([ray.delay_s for ray in found], axis=1), np.concatenate([ray.gain for ray in found], axis=1)
         )
 
 

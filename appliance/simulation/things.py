@@ -6,11 +6,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-WALKING_RATE_HZ = 80.0
-"""Places this often, joined by cubics, follow whatever people and animals do (a foot to -60 dB)."""
+WALKING_RATE_HZ = 100.0
+"""Places this often, joined by cubics, follow whatever people and animals do (a foot to -65 dB)."""
 
-WHIRLING_RATE_HZ = 1200.0
-"""The same for blades of fans."""
+WHIRLING_RATE_HZ = 600.0
+"""The same for blades of fans: some 30 points a turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@
 #include "fft.h"
 #include "fft_passes.h"
 #include "echo_paths.h"
+#include "echo_tones.h"
 #include "multipath.h"
 #include "phase.h"
 #include "phasor_sum.h"
@@ -540,6 +541,60 @@ static void test_echo_paths(void)
     CHECK(pp_echo_paths_create(&wrong, reason) == NULL);
 }
 
+/* One point that stands still and one that is nowhere, in arrays of exactly the right size. */
+static void test_echo_tones(void)
+{
+    enum { SEGMENTS = 70, SCATTERERS = 3, PATHS = 4, MICS = 8, SAMPLES = 7, STEPS = 3 };
+    enum { POINTS = SEGMENTS + 1 + 2 * PP_ECHO_MARGIN };
+    const pp_echo_tones_spec spec = {MICS, SAMPLES, 0.2};
+    char reason[PP_REASON_BYTES];
+    pp_echo_tones *const tones = pp_echo_tones_create(&spec, reason);
+    CHECK(tones != NULL);
+    double *const places = exactly(POINTS * SCATTERERS * 3 * sizeof(double));
+    float *const strength = exactly(POINTS * SCATTERERS * sizeof(float));
+    double *const mics = exactly(MICS * 3 * sizeof(double));
+    double *const scale = exactly(POINTS * MICS * sizeof(double));
+    float *const response = exactly(MICS * STEPS * sizeof(float));
+    float *const out = exactly(2 * MICS * SEGMENTS * SAMPLES * sizeof(float));
+    const double source[3] = {0, 0, 0};
+    for (size_t i = 0; i < POINTS * SCATTERERS; i++) {
+        places[3 * i] = i % SCATTERERS == 1 ? NAN : 2;
+        places[3 * i + 1] = places[3 * i + 2] = 0;
+        strength[i] = i % SCATTERERS == 2 ? 0 : 0.5F;
+    }
+    memset(mics, 0, MICS * 3 * sizeof(double));
+    for (size_t i = 0; i < POINTS * MICS; i++) {
+        scale[i] = 0.25;
+    }
+    for (size_t i = 0; i < MICS * STEPS; i++) {
+        response[i] = 1;
+    }
+    const int32_t scatterer[PATHS] = {0, 2, -1, SCATTERERS};
+    const float weight[PATHS] = {2, 1, 1, 1};
+    pp_echoes echoes = {places, strength, scatterer, weight, source, mics, scale, scale, 0.1, POINTS, SCATTERERS, PATHS};
+    const pp_echo_carrier carrier = {1, 80, response, STEPS, 10};
+    memset(out, 0, 2 * MICS * SEGMENTS * SAMPLES * sizeof(float));
+    pp_echo_tones_execute(tones, &echoes, &carrier, out);
+    /* 4 m of way are a delay of 1.25: a quarter turn back */
+    for (size_t n = 0; n < MICS * SEGMENTS * SAMPLES; n++) {
+        CHECK(fabsf(out[2 * n]) < 1e-6F);
+        CHECK(fabsf(out[2 * n + 1] + 0.25F * expf(-0.4F)) < 1e-6F);
+    }
+    const int32_t nowhere[PATHS] = {1, 1, 1, 1};
+    echoes.scatterer = nowhere;
+    pp_echo_tones_execute(tones, &echoes, &carrier, out);
+    free(places);
+    free(strength);
+    free(mics);
+    free(scale);
+    free(response);
+    free(out);
+    pp_echo_tones_destroy(tones);
+    pp_echo_tones_destroy(NULL);
+    const pp_echo_tones_spec wrong = {1, PP_MAX_ECHO_SAMPLES + 1, 0.2};
+    CHECK(pp_echo_tones_create(&wrong, reason) == NULL);
+}
+
 /* Any rows and any cuts, with values that are no numbers among them, stay within their memory and give equal spectra. */
 static void test_baseband(int rows, int window, int hop)
 {
@@ -718,5 +773,6 @@ int main(void)
     test_multipath();
     test_phasor_sum();
     test_echo_paths();
+    test_echo_tones();
     return 0;
 }

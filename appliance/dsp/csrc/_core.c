@@ -2,6 +2,7 @@
 
 #include "binding.h"
 #include "chirp.h"
+#include "echo_tones.h"
 #include "multipath.h"
 #include "phasor_sum.h"
 #include "range_gate.h"
@@ -12,7 +13,8 @@ static int module_exec(PyObject *module)
     PyType_Spec *const types[] = {
         &pp_downconverter_type, &pp_tone_type,    &pp_chirp_type,      &pp_multipath_type,
         &pp_carrier_watch_type, &pp_clutter_type, &pp_doppler_type,    &pp_cfar_type,
-        &pp_range_gate_type,    &pp_phasor_sum_type, &pp_echo_paths_type, &pp_evidence_type,
+        &pp_range_gate_type,    &pp_phasor_sum_type, &pp_echo_paths_type, &pp_echo_tones_type,
+        &pp_evidence_type,
     };
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         PyObject *const type = PyType_FromModuleAndSpec(module, types[t], NULL);
@@ -25,7 +27,8 @@ static int module_exec(PyObject *module)
     if (PyModule_AddIntConstant(module, "MIN_DELAY_FRAMES", PP_MIN_DELAY_FRAMES) != 0 ||
         PyModule_AddIntConstant(module, "BAND_HZ", PP_BAND_HZ) != 0 ||
         PyModule_AddIntConstant(module, "TONE_BLOCK_FRAMES", PP_TONE_BLOCK_FRAMES) != 0 ||
-        PyModule_AddIntConstant(module, "PHASOR_MARGIN", PP_PHASOR_MARGIN) != 0) {
+        PyModule_AddIntConstant(module, "PHASOR_MARGIN", PP_PHASOR_MARGIN) != 0 ||
+        PyModule_AddIntConstant(module, "ECHO_MARGIN", PP_ECHO_MARGIN) != 0) {
         return -1;
     }
     static const struct {

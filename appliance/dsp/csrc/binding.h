@@ -76,6 +76,7 @@ extern PyType_Spec pp_chirp_type;
 extern PyType_Spec pp_multipath_type;
 extern PyType_Spec pp_phasor_sum_type;
 extern PyType_Spec pp_echo_paths_type;
+extern PyType_Spec pp_echo_tones_type;
 extern PyType_Spec pp_range_gate_type;
 extern PyType_Spec pp_carrier_watch_type;
 extern PyType_Spec pp_clutter_type;

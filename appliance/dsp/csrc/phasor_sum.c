@@ -5,15 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "taps.h"
+#include "circle.h"
 #include "wide.h"
-
-/* Adding and taking away rounds a float of less than 2^22, or a double of less than 2^51, to a whole number. */
-#define ROUNDING 12582912.0F
-#define ROUNDING_DOUBLE 6755399441055744.0
 
 /* Samples summed before they go out; bounds the working memory for any number of segments. */
 #define TILE_SAMPLES 2048
+
+/* Paths whose phasors are taken at once where nothing lies between points. */
+#define TOGETHER 64
 
 struct pp_phasor_sum {
     size_t mics;
@@ -25,15 +24,10 @@ struct pp_phasor_sum {
     float share[PP_MAX_SEGMENT_SAMPLES]; /* of the segment that lies before the sample, 0 to 1 */
 };
 
-/* A cubic over one segment, in turns of the share. */
+/* The microphones' complex weights at both ends of a segment. */
 typedef struct {
-    float c0, c1, c2, c3;
-} phase_cubic;
-
-/* The microphones' complex weights at one point. */
-typedef struct {
-    float re[PP_MAX_MICS];
-    float im[PP_MAX_MICS];
+    float re[PP_MAX_MICS][2];
+    float im[PP_MAX_MICS][2];
 } path_weights;
 
 pp_phasor_sum *pp_phasor_sum_create(const pp_phasor_sum_spec *spec, char *reason)
@@ -75,40 +69,6 @@ size_t pp_phasor_sum_segment_samples(const pp_phasor_sum *sum)
     return sum->segment_samples;
 }
 
-/* Cosine and sine of `count` ways. */
-PP_INLINE void turn(const float *restrict share, phase_cubic cubic, size_t count, float *restrict cosine,
-                    float *restrict sine)
-{
-    for (size_t n = 0; n < count; n++) {
-        const float s = share[n];
-        const float turns = cubic.c0 + s * (cubic.c1 + s * (cubic.c2 + s * cubic.c3));
-        const float x = turns - ((turns + ROUNDING) - ROUNDING);
-        const float squared = x * x;
-        float even = pp_cosine[PP_PHASOR_TERMS - 1];
-        float odd = pp_sine[PP_PHASOR_TERMS - 1];
-        for (size_t k = PP_PHASOR_TERMS - 1; k-- > 0;) {
-            even = even * squared + pp_cosine[k];
-            odd = odd * squared + pp_sine[k];
-        }
-        cosine[n] = even;
-        sine[n] = odd * x;
-    }
-}
-
-/* Phasors times a weight that is a straight line, onto one microphone's sums. */
-PP_INLINE void add_weighted(const pp_phasor_sum *sum, const path_weights *from, const path_weights *to, size_t mic,
-                            float *restrict re, float *restrict im)
-{
-    const float re_from = from->re[mic], re_slope = to->re[mic] - re_from;
-    const float im_from = from->im[mic], im_slope = to->im[mic] - im_from;
-    for (size_t n = 0; n < sum->segment_samples; n++) {
-        const float w_re = re_from + sum->share[n] * re_slope;
-        const float w_im = im_from + sum->share[n] * im_slope;
-        re[n] += w_re * sum->cosine[n] - w_im * sum->sine[n];
-        im[n] += w_re * sum->sine[n] + w_im * sum->cosine[n];
-    }
-}
-
 PP_INLINE double mean_over(const double *ways, double turns_per_way, size_t mics)
 {
     double total = 0;
@@ -118,32 +78,22 @@ PP_INLINE double mean_over(const double *ways, double turns_per_way, size_t mics
     return total * turns_per_way / (double)mics;
 }
 
-/* Hermite's cubic from p[2] to p[3], with the slopes of central differences of fourth order. */
-PP_INLINE phase_cubic cubic_of(const double p[6])
-{
-    const double rise = p[3] - p[2];
-    const double slope_from = (8 * (p[3] - p[1]) - (p[4] - p[0])) / 12;
-    const double slope_to = (8 * (p[4] - p[2]) - (p[5] - p[1])) / 12;
-    const double whole = (p[2] + ROUNDING_DOUBLE) - ROUNDING_DOUBLE;
-    return (phase_cubic){(float)(p[2] - whole), (float)slope_from, (float)(3 * rise - 2 * slope_from - slope_to),
-                         (float)(slope_from + slope_to - 2 * rise)};
-}
-
-/* Each microphone's gain at one point, turned by what its phase differs by from the path's mean. */
-PP_INLINE void weigh(const double *ways, double turns_per_way, double mean, const float *gain, size_t mics, path_weights *weights)
+/* Each microphone's gain at one end, turned by what its phase differs by from the path's mean. */
+PP_INLINE void weigh(const double *ways, double turns_per_way, double mean, const float *gain, size_t mics, size_t end,
+                     path_weights *weights)
 {
     for (size_t m = 0; m < mics; m++) {
-        const double apart = ways[m] * turns_per_way - mean;
-        const float x = (float)(apart - ((apart + ROUNDING_DOUBLE) - ROUNDING_DOUBLE));
-        const float squared = x * x;
-        float even = pp_cosine[PP_PHASOR_TERMS - 1];
-        float odd = pp_sine[PP_PHASOR_TERMS - 1];
-        for (size_t k = PP_PHASOR_TERMS - 1; k-- > 0;) {
-            even = even * squared + pp_cosine[k];
-            odd = odd * squared + pp_sine[k];
-        }
-        weights->re[m] = gain[m] * even;
-        weights->im[m] = gain[m] * odd * x;
+        const pp_circle_point apart = pp_circle_at(pp_fraction_of_double(ways[m] * turns_per_way - mean));
+        weights->re[m][end] = gain[m] * apart.cosine;
+        weights->im[m][end] = gain[m] * apart.sine;
+    }
+}
+
+PP_INLINE void begin_with_end(path_weights *weights, size_t mics)
+{
+    for (size_t m = 0; m < mics; m++) {
+        weights->re[m][0] = weights->re[m][1];
+        weights->im[m][0] = weights->im[m][1];
     }
 }
 
@@ -166,23 +116,51 @@ PP_WIDE static void add_path(pp_phasor_sum *sum, const double *ways, double turn
     for (size_t k = 1; k < 6; k++) {
         p[k] = mean_over(ways + (k - 1) * stride, turns_per_way, mics);
     }
-    path_weights weights[2];
+    path_weights weights;
     ways += PP_PHASOR_MARGIN * stride;
     gain += PP_PHASOR_MARGIN * stride;
-    weigh(ways, turns_per_way, p[3], gain, mics, &weights[0]);
+    weigh(ways, turns_per_way, p[3], gain, mics, 0, &weights);
     for (size_t s = 0; s < segments; s++) {
         memmove(p, p + 1, 5 * sizeof(double));
         p[5] = mean_over(ways + (s + 1 + PP_PHASOR_MARGIN) * stride, turns_per_way, mics);
-        const path_weights *const from = &weights[s % 2];
-        path_weights *const to = &weights[(s + 1) % 2];
-        weigh(ways + (s + 1) * stride, turns_per_way, p[3], gain + (s + 1) * stride, mics, to);
+        if (s > 0) {
+            begin_with_end(&weights, mics);
+        }
+        weigh(ways + (s + 1) * stride, turns_per_way, p[3], gain + (s + 1) * stride, mics, 1, &weights);
         if (is_silent(gain + s * stride, gain + (s + 1) * stride, mics)) {
             continue;
         }
-        turn(sum->share, cubic_of(p), sum->segment_samples, sum->cosine, sum->sine);
+        const pp_phase_cubic cubic = pp_cubic_between(p[2], p[3], pp_slope(p), pp_slope(p + 1));
+        pp_turn(sum->share, cubic, sum->segment_samples, sum->cosine, sum->sine);
         for (size_t m = 0; m < mics; m++) {
             const size_t at = s * sum->segment_samples;
-            add_weighted(sum, from, to, m, sum->re[m] + at, sum->im[m] + at);
+            pp_add_weighted(sum->share, sum->segment_samples, sum->cosine, sum->sine, weights.re[m], weights.im[m],
+                            sum->re[m] + at, sum->im[m] + at);
+        }
+    }
+}
+
+/* Samples that are points themselves: nothing lies between them. */
+PP_WIDE static void add_points(pp_phasor_sum *sum, const double *ways, double turns_per_way, const float *gain,
+                               const unsigned char *chosen, size_t points, size_t paths)
+{
+    const size_t mics = sum->mics;
+    for (size_t s = 0; s < points; s++) {
+        for (size_t first = 0; first < paths; first += TOGETHER) {
+            const size_t together = paths - first < TOGETHER ? paths - first : TOGETHER;
+            const size_t at = (s * paths + first) * mics;
+            float re[TOGETHER * PP_MAX_MICS], im[TOGETHER * PP_MAX_MICS];
+            for (size_t k = 0; k < together * mics; k++) {
+                const pp_circle_point point = pp_circle_at(pp_fraction_of_double(ways[at + k] * turns_per_way));
+                re[k] = gain[at + k] * point.cosine;
+                im[k] = gain[at + k] * point.sine;
+            }
+            for (size_t p = 0; p < together; p++) {
+                for (size_t m = 0; m < mics && (chosen == NULL || chosen[first + p] != 0); m++) {
+                    sum->re[m][s] += re[p * mics + m];
+                    sum->im[m][s] += im[p * mics + m];
+                }
+            }
         }
     }
 }
@@ -199,7 +177,11 @@ void pp_phasor_sum_execute(pp_phasor_sum *sum, const double *way, double turns_p
             memset(sum->re[m], 0, samples * sizeof(float));
             memset(sum->im[m], 0, samples * sizeof(float));
         }
-        for (size_t p = 0; p < paths; p++) {
+        if (sum->segment_samples == 1) {
+            const size_t at = (first + PP_PHASOR_MARGIN) * stride;
+            add_points(sum, way + at, turns_per_way, gain + at, chosen, tile, paths);
+        }
+        for (size_t p = 0; p < paths && sum->segment_samples > 1; p++) {
             const size_t at = first * stride + p * sum->mics;
             if (chosen == NULL || chosen[p] != 0) {
                 add_path(sum, way + at, turns_per_way, gain + at, stride, tile);

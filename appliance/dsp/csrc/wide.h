@@ -11,6 +11,13 @@
 #define PP_WIDE
 #endif
 
+/* A loop of constant length that stays one until it is made a vector of; laid out first, it would get narrow ones. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define PP_AS_A_LOOP _Pragma("GCC unroll 1")
+#else
+#define PP_AS_A_LOOP
+#endif
+
 /* What is inlined is compiled for each kind of registers, with the function it goes into. */
 #if defined(__GNUC__)
 #define PP_INLINE static inline __attribute__((always_inline))
