@@ -391,7 +391,7 @@ ROUTINE_FAULTS = [
         (
             "3:32: a.triggers[0].event: must be appears or goes (did you mean goes?)\n"
             "3:45: a.triggers[0].fault: must be clipping, device_lost, frames_lost, "
-            "silence or tone_missing (did you mean silence?)"
+            "model_failed, silence or tone_missing (did you mean silence?)"
         ),
     ),
     # The routine
