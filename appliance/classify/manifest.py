@@ -36,7 +36,7 @@ class Manifest:
         return len(self.classes) + 2
 
     def log_odds(self, false_alarms_per_day: float) -> float:
-        """Log odds of motion from which false alarms are that rare; those of the nearest known rarity beyond the ends."""
+        """Log odds of motion from which false alarms are that rare; beyond the ends those of the nearest known rate."""
         wanted = math.log(false_alarms_per_day)
         known = [(math.log(rate), odds) for rate, odds in self.thresholds]
         if wanted >= known[0][0]:

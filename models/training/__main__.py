@@ -1,4 +1,4 @@
-"""`python -m models.training`: make a corpus, train a network with it, judge it, export it. See README.md beside this."""
+"""`python -m models.training`: make a corpus, train a network with it, export it. See README.md beside this."""
 
 import argparse
 import os

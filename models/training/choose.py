@@ -1,4 +1,4 @@
-"""Thresholds of a trained network: which log odds of motion give so many false alarms a day, and what is still found."""
+"""Thresholds of a trained network: which log odds of motion give so many false alarms, and what is still found."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,6 @@ from appliance.evaluation import scoring
 from appliance.simulation.sample import ACTIVITIES
 from appliance.types import MotionClass
 from models.training.corpus import Rows
-from models.training.fit import clips_of
 from models.training.listen import CLASSES
 
 RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01)
@@ -44,7 +43,7 @@ def alarms(judged: Judged, *, pets: bool) -> tuple[NDArray[np.float64], float]:
     """False alarms at each threshold of the grid [thresholds], and hours of empty rooms that they were counted in."""
     counts, seconds = np.zeros(len(_GRID)), 0.0
     rows = judged.rows
-    for clip, about in zip(clips_of(rows), rows.about, strict=True):
+    for clip, about in zip(rows.clips, rows.about, strict=True):
         if bool(PETS & set(about["kinds"])) != pets or not np.isnan(rows.distance_m[clip]).all():
             continue
         settled = rows.settled[clip]
@@ -92,7 +91,7 @@ def recalls(judged: Judged, threshold: float) -> dict[str, dict[str, Any]]:
     """Share of what people did that is found, and after how long, by kind of motion and distance; nuisances or not."""
     found: dict[str, list[float]] = {}
     rows = judged.rows
-    for clip, about in zip(clips_of(rows), rows.about, strict=True):
+    for clip, about in zip(rows.clips, rows.about, strict=True):
         t_s = rows.t_s[clip].astype(np.float64)
         moves = np.isin(rows.label[clip], _MOVING) & rows.settled[clip]
         said = scoring.motions_at(t_s, _probability(judged.log_odds[clip]), threshold=threshold, end_s=float(t_s[-1]))

@@ -19,7 +19,7 @@ SHARES: dict[str, Share] = {"training": TRAINING, "validation": VALIDATION}
 CLIP_S = 60.0
 
 CORPORA = ("mixed", "seed", "tail", "empty")
-"""mixed: everything; seed: quiet rooms and people alone; tail: what a seed model never saw; empty: nobody, everything else.
+"""mixed: everything; seed: quiet rooms and people alone; tail: what a seed model never saw; empty: nobody there.
 """
 
 _ACTIVE = ("walk", "run", "crawl")
@@ -98,12 +98,7 @@ def _cast(random: np.random.Generator, corpus: str) -> tuple[list[str], list[str
     things: Sequence[str] = _SEED_THINGS if corpus == "seed" else _THINGS
     people: list[str] = []
     if corpus != "empty" and random.random() < (0.6 if corpus == "tail" else 0.55):
-        for _ in range(1 if random.random() < 0.85 else 2):
-            people.append(
-                "walk"
-                if random.random() < 0.5
-                else str(random.choice(_GESTURES if random.random() < 0.85 else _ACTIVE[1:]))
-            )
+        people = [_activity(random) for _ in range(1 if random.random() < 0.85 else 2)]
     weight = np.array([_FREQUENT.get(name, 1.0) for name in things])
     few = (0.7, 0.3, 0.0) if corpus == "seed" else (0.0, 0.75, 0.25) if corpus == "tail" else (0.4, 0.42, 0.18)
     count = int(random.choice(3, p=few))
@@ -111,6 +106,12 @@ def _cast(random: np.random.Generator, corpus: str) -> tuple[list[str], list[str
     if corpus != "empty" and random.random() < 0.12:
         found.append("wd7_arm")
     return people, found
+
+
+def _activity(random: np.random.Generator) -> str:
+    if random.random() < 0.5:
+        return "walk"
+    return str(random.choice(_GESTURES if random.random() < 0.85 else _ACTIVE[1:]))
 
 
 def _keep_walking(words: dict[str, object], people: Sequence[str], random: np.random.Generator) -> None:

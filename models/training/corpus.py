@@ -1,4 +1,4 @@
-"""A corpus on disk: one Parquet file for some clips, written whole or not at all, so that a run that was killed goes on.
+"""A corpus on disk: a Parquet file for some clips, written whole or not at all, so that a run that was killed goes on.
 
 Made by Dask workers, on this machine or a cluster. A part whose making failed is told and left out; the same command
 makes it later.
@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ class Part:
 class Rows:
     """Clips as the network reads them, one row a hop, clips one behind the other.
 
-    `values` [rows, FEATURES] float16; `label`, `radial_mps`, `distance_m`, `settled`, `t_s` [rows]; `start` [clips] first
-    row of each; `about` [clips]: what is in each.
+    `values` [rows, FEATURES] float16; `label`, `radial_mps`, `distance_m`, `settled`, `t_s` [rows]; `start` [clips]:
+    first row of each; `about` [clips]: what is in each.
     """
 
     values: NDArray[np.float16]
@@ -68,6 +69,11 @@ class Rows:
     t_s: NDArray[np.float32]
     start: NDArray[np.int64]
     about: list[dict[str, Any]]
+
+    @property
+    def clips(self) -> list[slice]:
+        """Where each clip is."""
+        return [slice(low, high) for low, high in pairwise([*self.start.tolist(), len(self.label)])]
 
 
 def recipe() -> str:

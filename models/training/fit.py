@@ -54,15 +54,9 @@ class Batch:
     radial_weight: NDArray[np.float32]
 
 
-def clips_of(rows: Rows) -> list[slice]:
-    """Where each clip is."""
-    edges = [*rows.start.tolist(), len(rows.label)]
-    return [slice(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
-
-
 def _weights(rows: Rows) -> NDArray[np.float32]:
     weight = np.array([_CLASS_WEIGHT[kind] for kind in CLASSES], np.float32)[rows.label]
-    for clip in clips_of(rows):
+    for clip in rows.clips:
         moves = np.isin(rows.label[clip], _MOVING)
         t_s = rows.t_s[clip]
         ended = np.flatnonzero(moves[:-1] & ~moves[1:])
@@ -76,7 +70,7 @@ def batches(rows: Rows, random: np.random.Generator) -> Iterator[Batch]:
     """All clips once, in random order; shorter ones are filled up at their end."""
     weight = _weights(rows)
     moving = np.isin(rows.label, _MOVING) & (np.abs(np.nan_to_num(rows.radial_mps)) > _RADIAL_MPS)
-    clips = clips_of(rows)
+    clips = rows.clips
     longest = max(clip.stop - clip.start for clip in clips)
     order = random.permutation(len(clips))
     for at in range(0, len(order) - BATCH_CLIPS + 1, BATCH_CLIPS):

@@ -16,7 +16,7 @@ from appliance.classify.model import Network
 from appliance.features.evidence import FEATURE_VERSION, FEATURES
 from models.training import choose
 from models.training.corpus import CorpusError, Rows, read_corpus, recipe
-from models.training.fit import Training, clips_of
+from models.training.fit import Training
 from models.training.listen import CLASSES
 from models.training.network import STATE, MotionNetwork
 
@@ -93,20 +93,20 @@ def _at(counts: NDArray[np.float64], threshold: float) -> int:
 def outputs_of(network: MotionNetwork, rows: Rows) -> NDArray[np.float32]:
     """What the network says of a corpus, each clip from rest, [rows, outputs]."""
     forward = tf.function(network.clips, reduce_retracing=True)
-    told = [forward(tf.constant(rows.values[clip][None].astype(np.float32)))[0].numpy() for clip in clips_of(rows)]
+    told = [forward(tf.constant(rows.values[clip][None].astype(np.float32)))[0].numpy() for clip in rows.clips]
     return np.concatenate(told)
 
 
 def _hours(rows: Rows) -> float:
-    return sum(float(rows.t_s[clip.stop - 1] - rows.t_s[clip.start]) for clip in clips_of(rows)) / 3600.0
+    return sum(float(rows.t_s[clip.stop - 1] - rows.t_s[clip.start]) for clip in rows.clips) / 3600.0
 
 
 def _write_golden(path: Path, manifest: bytes, model: bytes, rows: Rows) -> None:
     """The values of the first hops with people who move, and what the model's own runtime says of them."""
     path.parent.mkdir(exist_ok=True)
     clip = next(
-        (each for each in clips_of(rows) if (rows.label[each.start : each.start + GOLDEN_HOPS] == 1).any()),
-        clips_of(rows)[0],
+        (each for each in rows.clips if (rows.label[each.start : each.start + GOLDEN_HOPS] == 1).any()),
+        rows.clips[0],
     )
     values = rows.values[clip.start : clip.start + GOLDEN_HOPS].astype(np.float32)
     network = Network(manifest, model, name=path.stem)
