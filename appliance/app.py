@@ -18,25 +18,35 @@ from appliance.config.load import load_routines_of
 from appliance.config.schema import AudioConfig, Config
 from appliance.controls import Controls, state_directory
 from appliance.emission.player import EmissionPlayer
-from appliance.errors import ApplianceError, DeviceLost, ModelError, PublishRejected, SourceError
+from appliance.errors import (
+    ApplianceError,
+    DeviceLost,
+    HardwareError,
+    ModelError,
+    PublishRejected,
+    RoutineError,
+    SourceError,
+)
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event, StreamHealth
 from appliance.features.doppler import Doppler
 from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
+from appliance.hardware.mixer import Mixer
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
 from appliance.loop import AudioLoop, Request
 from appliance.outputs.broker import broker_settings
+from appliance.outputs.commands import Value
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.history import FILE_NAME, History
 from appliance.outputs.mqtt import MqttOutput
-from appliance.outputs.payloads import SettingsState
+from appliance.outputs.payloads import RoutineMessage, SettingsState
 from appliance.outputs.publisher import EventPublisher
 from appliance.pipeline import Pipeline, Step
 from appliance.ports import Audio, Detector
 from appliance.routines.actions import ActionRunner
-from appliance.routines.effects import Instant
+from appliance.routines.effects import Instant, Note
 from appliance.routines.host import RoutineHost, local_zone
 from appliance.routines.store import PendingFile
 from appliance.routines.sun import SunTimes
@@ -49,6 +59,10 @@ _DELIVER_S = 0.2
 
 _HEALTH_S = 60.0
 _LOOK_AT_FILE_S = 2.0
+_LOOK_FOR_CARD_S = 1.0
+_WAIT_FOR_CARD_S = 60.0
+"""Then the process ends, and the one that follows asks everything anew. systemd's TimeoutStartSec must be longer."""
+
 _MESSAGES_WAITING = 1000
 """MQTT messages for routines that may wait for their turn; a flood beyond it is passed over, and said."""
 
@@ -142,6 +156,8 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
             mics=4 if audio_config.mics == "auto" else audio_config.mics,
             block_frames=block_frames,
             speaker_full_scale_db_spl=audio_config.speaker_full_scale_db_spl,
+            outputs=audio_config.outputs,
+            tweeter=audio_config.tone_channels[0],
         )
     else:
         from appliance.hardware.wav import WavAudio  # libsndfile and soxr, which a service with a card never needs
@@ -236,6 +252,13 @@ class _Message:
     retained: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _ByHand:
+    """A routine that somebody starts."""
+
+    routine_id: str
+
+
 class Service:
     """Listens, decides, tells the broker and runs routines, until the source ends or `stop` is called.
 
@@ -245,6 +268,8 @@ class Service:
         config: as loaded.
         clock: wall-clock time for messages and routines.
         observe: gets each step with its stream time, in the thinking thread.
+        safe_mode: why the service runs without what it can do without, history and the events of a former run among
+            it; empty for a service as usual.
 
     Raises:
         ConfigError: the routines file cannot be used.
@@ -257,12 +282,16 @@ class Service:
         *,
         clock: Clock,
         observe: Callable[[Step, float], None] = lambda _step, _t_s: None,
+        safe_mode: str = "",
     ) -> None:
         self._config = config
         self._clock = clock
         self._observe = observe
         self._notifier = Notifier(os.environ)
-        self._health = HealthMonitor(notifier=self._notifier, version=__version__, monotonic_s=time.monotonic)
+        self._safe_mode = safe_mode
+        self._health = HealthMonitor(
+            notifier=self._notifier, version=__version__, monotonic_s=time.monotonic, safe_mode=bool(safe_mode)
+        )
         self.restart_wanted = False
         self._state_directory = state_directory(os.environ)
         self._controls = Controls(
@@ -270,17 +299,18 @@ class Service:
             directory=self._state_directory,
             request=self._request,
             tell=self._tell_settings,
-            restart=self._restart,
+            restart=self.restart,
         )
-        self._output = self._make_output(config)
-        directory = self._state_directory
+        # settings are read with care; the other files of a former run may be why it ended
+        directory = None if safe_mode else self._state_directory
+        self._output = self._make_output(config, directory)
         self._history = History(directory / FILE_NAME, sink=self._output, clock=clock.now) if directory else None
         sink = self._history or self._output
         self._publisher = (
             EventPublisher(sink, clock.now, self._health, config.mqtt.no_occupancy_since) if sink else None
         )
         self._routines = self._make_routines(config)
-        self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | _Message | None] = asyncio.Queue()
+        self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | _Message | _ByHand | None] = asyncio.Queue()
         self._messages_waiting = 0
         self._flooded = False
         self._listened: dict[str, Callable[[], None]] = {}
@@ -290,25 +320,28 @@ class Service:
         self._stopping = False
         self._faults: tuple[str, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
+        self._telling = self._card_was_missing = False
 
     def _make_routines(self, config: Config) -> RoutineHost:
         zone, settings, directory = local_zone(), config.routines, self._state_directory
+        self._runner = ActionRunner(
+            publish=self._publish,
+            commands=settings.commands,
+            switch_emission=lambda on: self._controls.command("emission", on),
+        )
         return RoutineHost(
             load=lambda: load_routines_of(config),
             file=settings.file,
-            runner=ActionRunner(
-                publish=self._publish,
-                commands=settings.commands,
-                switch_emission=lambda on: self._controls.command("emission", on),
-            ),
+            runner=self._runner,
             now=lambda: Instant(self._clock.elapsed_s(), self._clock.now().astimezone(zone)),
-            on_error=self._routine_failed,
+            on_error=self._tell_error,
+            on_note=self._tell_routine,
             listen=self._listen,
             sun=SunTimes(*settings.position) if settings.position else None,
             pending=PendingFile(directory / "routines.json") if directory and settings.file else None,
         )
 
-    def _make_output(self, config: Config) -> MqttOutput | None:
+    def _make_output(self, config: Config, directory: Path | None) -> MqttOutput | None:
         mqtt = config.mqtt
         if not mqtt.enabled:
             return None
@@ -318,11 +351,32 @@ class Service:
             base=mqtt.base_topic,
             discovery_prefix=mqtt.discovery_prefix,
             version=__version__,
-            memory=self._state_directory / "events.sqlite" if self._state_directory else None,
+            memory=directory / "events.sqlite" if directory else None,
             clock=self._clock.now,
             no_occupancy_since=bool(mqtt.no_occupancy_since),
-            on_command=self._controls.command,
+            on_command=self._command,
         )
+
+    async def wait_for(self, open_card: Callable[[], Source]) -> Source:
+        """Open the source. Where systemd listens, a card that is not there is told, and looked for for a minute.
+
+        Raises:
+            HardwareError: the card cannot be used.
+            SourceError: there is no such source.
+        """
+        until_s = time.monotonic() + _WAIT_FOR_CARD_S
+        try:
+            while True:
+                try:
+                    return open_card()
+                except HardwareError as error:
+                    if not self._notifier.heard or time.monotonic() >= until_s:
+                        raise
+                    self._say_no_card(error)
+                await asyncio.sleep(_LOOK_FOR_CARD_S)
+        except BaseException:
+            await self._close_outputs()
+            raise
 
     async def run(self, source: Source) -> None:
         """Serve; the source is closed at the end, whatever comes.
@@ -334,25 +388,36 @@ class Service:
         try:
             self._source = source
             self._pipeline = make_pipeline(self._controls.applied(self._config), source)
+            self._runner.player = mixer = self._make_mixer(source.audio)
             self._audio = AudioLoop(
                 audio=source.audio,
                 pipeline=self._pipeline,
                 player=make_player(self._config, source.audio),
+                sounds=mixer,
                 deliver=self._deliver,
             )
             await self._serve()
         finally:
             source.audio.close()
 
+    def _make_mixer(self, audio: Audio) -> Mixer | None:
+        """None where nothing is to be heard, and where the source has not the channels that are named."""
+        config = self._config.audio
+        if not config.music_channels or audio.outputs != config.outputs:
+            return None
+        return Mixer(
+            rate_hz=audio.rate_hz,
+            outputs=config.music_channels,
+            peak=config.music_peak,
+            wake=lambda: self._audio.request(_nothing),
+        )
+
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         for stop_signal in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(stop_signal, self.stop)
         self._loop.add_signal_handler(signal.SIGHUP, self._routines.reload)
-        if self._output:
-            self._output.start()
-        if self._publisher:
-            self._publisher.start()
+        self._begin_to_tell()
         self._controls.announce()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -378,10 +443,25 @@ class Service:
             raise known.exceptions[0] from None
         finally:
             self._controls.close()
-            if self._history:
-                await asyncio.to_thread(self._history.close)
-            if self._output:
-                await asyncio.to_thread(self._output.close)
+            await self._close_outputs()
+
+    def _begin_to_tell(self) -> None:
+        """Begin to connect to the broker, and say what is known before the first block; again changes nothing."""
+        if self._telling:
+            return
+        self._telling = True
+        if self._output:
+            self._output.start()
+        if self._publisher:
+            self._publisher.start()
+        if self._safe_mode:
+            self._tell_error(f"safe mode: {self._safe_mode}")
+
+    async def _close_outputs(self) -> None:
+        if self._history:
+            await asyncio.to_thread(self._history.close)
+        if self._output:
+            await asyncio.to_thread(self._output.close)
 
     @property
     def resting(self) -> bool:
@@ -406,9 +486,12 @@ class Service:
 
     async def _deliver_all(self) -> None:
         while (delivery := await self._deliveries.get()) is not None:
-            if isinstance(delivery, _Message):
-                self._messages_waiting -= 1
-                self._routines.message(delivery.topic, delivery.payload, retained=delivery.retained)
+            if isinstance(delivery, (_Message, _ByHand)):
+                if isinstance(delivery, _ByHand):
+                    self._begin_routine(delivery.routine_id)
+                else:
+                    self._messages_waiting -= 1
+                    self._routines.message(delivery.topic, delivery.payload, retained=delivery.retained)
                 if self.resting:
                     self._wake_for_timer()
                 continue
@@ -416,6 +499,9 @@ class Service:
             if not self._ready:
                 self._ready = True
                 self._health.ready()
+                self._health.status("safe mode" if self._safe_mode else "sensing")
+                if self._card_was_missing and self._publisher:
+                    self._publisher.publish_health()
             self._last_s = t_s
             self._clock.follow(t_s)
             resting = self.resting
@@ -471,6 +557,15 @@ class Service:
         if wait_s is not None:
             self._timer = self._loop.call_later(max(wait_s, _DELIVER_S), self._audio.request, _nothing)
 
+    def _say_no_card(self, error: HardwareError) -> None:
+        if self._card_was_missing:
+            return
+        self._card_was_missing = True
+        self._health.device_missing()
+        self._begin_to_tell()
+        self._health.status(f"waiting for the sound card: {error}")
+        self._tell_error(str(error))
+
     def _say_device_lost(self, lost: DeviceLost) -> None:
         events: list[Event] = [DeviceLostEvent(self._last_s, self._source.audio.name, str(lost))]
         events += self._pipeline.give_up(t_s=self._last_s, cause="device lost")
@@ -479,7 +574,7 @@ class Service:
     def _request(self, request: Request) -> None:
         self._audio.request(request)
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
         """From any thread: end as if asked to, but as a service that begins anew."""
         self.restart_wanted = True
         _log.info("restarting")
@@ -497,7 +592,7 @@ class Service:
             try:
                 self._listened[topic] = self._output.subscribe(topic, self._heard)
             except PublishRejected as error:
-                self._routine_failed(f"routines: {error}")
+                self._tell_error(f"routines: {error}")
 
     def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
         """In the network thread: hand over to the event loop, or pass over what floods."""
@@ -505,7 +600,7 @@ class Service:
         def take() -> None:
             if self._messages_waiting == _MESSAGES_WAITING:
                 if not self._flooded:
-                    self._routine_failed(f"routines: {_MESSAGES_WAITING} messages wait; those behind are passed over")
+                    self._tell_error(f"routines: {_MESSAGES_WAITING} messages wait; those behind are passed over")
                 self._flooded = True
                 return
             self._flooded = self._flooded and self._messages_waiting > 0
@@ -513,6 +608,21 @@ class Service:
             self._deliveries.put_nowait(_Message(topic, payload, retained))
 
         self._loop.call_soon_threadsafe(take)
+
+    def _command(self, name: str, value: Value) -> None:
+        """In the network thread."""
+        if name == "routine":
+            self._loop.call_soon_threadsafe(self._deliveries.put_nowait, _ByHand(str(value)))
+        else:
+            self._controls.command(name, value)
+
+    def _begin_routine(self, routine_id: str) -> None:
+        try:
+            self._routines.begin(routine_id)
+        except RoutineError as error:
+            _log.warning("%s", error)
+            if self._output:
+                self._output.refuse_command("routine", str(error))
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool, qos: int) -> None:
         if self._output is None:
@@ -523,7 +633,14 @@ class Service:
         if self._output:
             self._output.publish_state("settings", state)
 
-    def _routine_failed(self, message: str) -> None:
+    def _tell_routine(self, note: Note) -> None:
+        if self._output:
+            words = note.words.removeprefix(f"routine {note.routine_id}: ")
+            self._output.publish_routine(
+                RoutineMessage(at=note.at.utc, routine=note.routine_id, outcome=note.outcome, message=words)
+            )
+
+    def _tell_error(self, message: str) -> None:
         _log.error("%s", message)
         if self._output:
             self._output.publish_error(message)
@@ -541,6 +658,7 @@ def make_player(config: Config, audio: Audio) -> EmissionPlayer | None:
     return EmissionPlayer(
         rate_hz=audio.rate_hz,
         outputs=audio.outputs,
+        tone_outputs=config.audio.tone_channels if audio.outputs == config.audio.outputs else None,
         fade_s=config.emission.fade_ms / 1000.0,
         full_scale_db_spl=config.audio.speaker_full_scale_db_spl,
     )

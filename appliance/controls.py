@@ -75,7 +75,7 @@ class Controls:
         self._tell(self.settings.state)
 
     def command(self, name: str, value: Value) -> None:
-        """Obey a command of `COMMANDS`."""
+        """Obey a command of `COMMANDS` that sets something, or the one to restart."""
         if name == "restart":
             self._restart()
             return

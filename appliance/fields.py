@@ -25,6 +25,12 @@ UNKNOWN_KEY = "unknown_key"
 
 MAX_TOPIC_BYTES = 65_535
 
+ROUTINE_ID = r"[a-z0-9_]{1,64}"
+"""What the `id` of a routine looks like."""
+
+LANGUAGE = r"[a-z]{2,3}(-[a-z0-9]{2,8})*"
+"""What a language looks like that a text is spoken in."""
+
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """' (did you mean X?)' with the nearest of the known words, or nothing when none is near."""

@@ -11,6 +11,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from appliance.emission.player import EmissionPlayer
 from appliance.events import Event
@@ -24,15 +28,34 @@ DRAIN_BLOCKS = 16
 Request = Callable[[Pipeline, float], list[Event]]
 
 
+class Sounds(Protocol):
+    """Music and speech beside the tones; used in the audio thread."""
+
+    @property
+    def sounding(self) -> bool:
+        """Whether something is, or is about to be, heard."""
+
+    def add_to(self, samples: NDArray[np.int32]) -> None:
+        """Add what sounds to `samples` int32 [frames, outputs]."""
+
+    def stop(self) -> None:
+        """Fade out."""
+
+    def close(self) -> None:
+        """Nothing will be heard any more."""
+
+
 class AudioLoop:
     """Runs a pipeline on an audio source until the source ends, fails or `stop` is called.
 
-    While no emission is wanted the source rests: nothing is read, and the thread sleeps until something is asked of it.
+    While no emission is wanted and nothing else sounds the source rests: nothing is read, and the thread sleeps until
+    something is asked of it.
 
     Args:
         audio: where blocks come from and tones go to; closed at the end.
         pipeline: used in the audio thread only.
         player: makes the tones and chirps; None where nothing can be played.
+        sounds: what is heard beside the tones.
         deliver: gets each step with the stream time of its block's end, in the audio thread; when the source begins to
             rest and for each request that comes while it does, a step without frames.
     """
@@ -44,10 +67,12 @@ class AudioLoop:
         pipeline: Pipeline,
         player: EmissionPlayer | None,
         deliver: Callable[[Step, float], None],
+        sounds: Sounds | None = None,
     ) -> None:
         self._audio = audio
         self._pipeline = pipeline
         self._player = player
+        self._sounds = sounds
         self._deliver = deliver
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._asked = threading.Event()
@@ -56,7 +81,7 @@ class AudioLoop:
         self._source_answers = False
         self._now_s = 0.0
         self.resting = False
-        """Whether nothing is read because no emission is wanted."""
+        """Whether nothing is read because neither emission nor sound is wanted."""
 
     async def run(self) -> None:
         """Listen and play until the source ends or `stop` is called.
@@ -89,12 +114,14 @@ class AudioLoop:
             try:
                 self._fade_out()
             finally:
+                if self._sounds is not None:
+                    self._sounds.close()
                 self._audio.close()
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
             wanted = self._pipeline.emission
-            if self._player is not None and not wanted.on and self._silent_blocks >= DRAIN_BLOCKS:
+            if self._player is not None and self._silent_blocks >= DRAIN_BLOCKS and not self._awake:
                 self._rest()
                 continue
             block = self._exchange(on=wanted.on)
@@ -114,28 +141,42 @@ class AudioLoop:
         if self._player is not None:
             wanted = self._pipeline.emission
             self._player.follow(wanted if on else replace(wanted, on=False))
-            self._audio.write(self._player.process(len(block.samples), first_frame=block.first_frame))
-            self._silent_blocks = self._silent_blocks + 1 if self._player.settled and not on else 0
+            samples = self._player.process(len(block.samples), first_frame=block.first_frame)
+            if self._sounds is not None:
+                self._sounds.add_to(samples)
+            self._audio.write(samples)
+            silent = not on and self._player.settled and not self._sounding
+            self._silent_blocks = self._silent_blocks + 1 if silent else 0
         self._source_answers = True
         return block
 
     def _fade_out(self) -> None:
         """No tone breaks off, whatever ended the loop: only a source that is gone plays nothing any more."""
+        if self._sounds is not None:
+            self._sounds.stop()
         while self._source_answers and self._player is not None and self._silent_blocks < DRAIN_BLOCKS:
             self._exchange(on=False)
 
     def _rest(self) -> None:
-        """Sleep until the emission is wanted again."""
+        """Sleep until the emission is wanted again, or a sound."""
         self._audio.suspend()
         self.resting = True
         while True:
             # Before anything is looked at: who asks or stops from now on is not missed.
             self._asked.clear()
             self._deliver(Step(tuple(self._obey())), self._now_s)
-            if self._stopping.is_set() or self._pipeline.emission.on:
+            if self._stopping.is_set() or self._awake:
                 break
             self._asked.wait()
         self.resting = False
+
+    @property
+    def _sounding(self) -> bool:
+        return self._sounds is not None and self._sounds.sounding
+
+    @property
+    def _awake(self) -> bool:
+        return self._pipeline.emission.on or self._sounding
 
     def _obey(self) -> list[Event]:
         """Do what was asked for; the events that it brings."""

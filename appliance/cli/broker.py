@@ -27,13 +27,14 @@ def find_mosquitto() -> str | None:
 
 
 class PrivateBroker:
-    """A Mosquitto on a free port of the loopback, without persistence; a context manager that starts and stops it.
+    """A Mosquitto on a free port of the loopback; a context manager that starts and stops it.
 
     Args:
         directory: for its configuration and log; made where it is missing.
         users: name to password; None lets anybody in.
         acl: text of Mosquitto's access list; None allows everything.
         settings: further lines of its configuration for the listener, such as those of TLS.
+        persistent: whether it writes what it holds to its directory, each change at once.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class PrivateBroker:
         users: Mapping[str, str] | None = None,
         acl: str | None = None,
         settings: Sequence[str] = (),
+        persistent: bool = False,
     ) -> None:
         self.host = _HOST
         self.port = 0
@@ -50,6 +52,7 @@ class PrivateBroker:
         self._users = users
         self._acl = acl
         self._settings = tuple(settings)
+        self._persistent = persistent
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -94,7 +97,7 @@ class PrivateBroker:
         self.kill()
 
     def kill(self) -> None:
-        """End it as a power cut would; what it held is lost."""
+        """End it as a power cut would; what it held in memory is lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -110,7 +113,7 @@ class PrivateBroker:
         lines = [
             f"listener {port} {_HOST}",
             *self._settings,
-            "persistence false",
+            *self._persistence(),
             f"allow_anonymous {'true' if self._users is None else 'false'}",
         ]
         if os.geteuid() == 0:
@@ -129,6 +132,12 @@ class PrivateBroker:
             return subprocess.Popen(
                 [program, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
+
+    def _persistence(self) -> list[str]:
+        if not self._persistent:
+            return ["persistence false"]
+        place = f"persistence_location {self._directory}/"
+        return ["persistence true", place, "autosave_on_changes true", "autosave_interval 1"]
 
     def _write_passwords(self, users: Mapping[str, str]) -> Path:
         path = self._directory / "passwords"

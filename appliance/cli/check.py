@@ -39,7 +39,8 @@ def check(args: argparse.Namespace) -> int:
         commands = config.routines.commands if config else None
         try:
             known = config is None or config.routines.position is not None
-            routines = load_routines(routines_path, commands=commands, place_known=known)
+            can_play = config is None or bool(config.audio.music_outputs)
+            routines = load_routines(routines_path, commands=commands, place_known=known, can_play=can_play)
             read.append(f"{routines_path}: {len(routines)} routine{'' if len(routines) == 1 else 's'}")
         except ConfigError as error:
             faults.append(error)

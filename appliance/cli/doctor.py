@@ -2,7 +2,8 @@
 
 import argparse
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from rich.console import Console
@@ -15,9 +16,12 @@ from appliance.cli.run import add_config, config_path
 from appliance.config.load import load_config, load_routines_of
 from appliance.config.schema import Config
 from appliance.dsp.downconvert import DownConverter
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, SourceError
 from appliance.outputs.broker import broker_settings
 from appliance.outputs.client import probe
+from appliance.routines.checks import parts
+from appliance.routines.schema import AnnounceAction, PlayAction, Routine
+from appliance.starts import RUNTIME_DIRECTORY, safe_mode_reason
 from appliance.types import PcmBlock
 
 
@@ -60,6 +64,7 @@ def doctor(args: argparse.Namespace) -> int:
     check("routines", lambda: _routines(config))
     check("sound card", lambda: _card(config))
     check("broker", lambda: _broker(config))
+    check("service", _service)
     return 0 if all(found) else 1
 
 
@@ -79,12 +84,46 @@ def _routines(config: Config) -> str:
     path = config.routines.file
     if path is None:
         return "none configured"
-    return f"{path}: {len(load_routines_of(config))}"
+    routines = load_routines_of(config)
+    _hear(routines)
+    return f"{path}: {len(routines)}"
+
+
+def _hear(routines: Sequence[Routine]) -> None:
+    """Begin to play every file and to speak every language that routines name; streams are left alone."""
+    from appliance.hardware.media import is_stream, open_media  # libsndfile, where something is played
+    from appliance.hardware.speech import open_speech
+
+    named = [part for routine in routines for _, part in parts(routine)]
+    files = {part.media for part in named if isinstance(part, PlayAction) and not is_stream(part.media)}
+    languages = {part.language for part in named if isinstance(part, AnnounceAction)}
+    faults = []
+    for begin in (
+        *(partial(open_media, file) for file in sorted(files)),
+        *(partial(open_speech, "ready", language=language) for language in sorted(languages)),
+    ):
+        try:
+            begin().close()
+        except SourceError as error:
+            faults.append(str(error))
+    if faults:
+        raise SourceError("\n".join(faults))
 
 
 def _card(config: Config) -> str:
     choice = choose_card(config.audio)
     return f"{choice.capture}, microphones: {choice.mics}, at {choice.rate_hz} Hz, playing to {choice.playback}"
+
+
+def _service() -> str:
+    """What the service under systemd has left for whoever looks."""
+    if not RUNTIME_DIRECTORY.is_dir():
+        return "does not run under systemd here"
+    reason = safe_mode_reason(RUNTIME_DIRECTORY)
+    if reason:
+        cure = "correct that and `systemctl restart pipistrelle`; more in `journalctl -u pipistrelle`"
+        raise ApplianceError(f"runs in safe mode: {reason}\n{cure}")
+    return "runs as configured"
 
 
 def _broker(config: Config) -> str:

@@ -1,11 +1,13 @@
 """`pipistrelle routines`: check them, have them explained, and try them out under a virtual clock."""
 
 import argparse
+import contextlib
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from rich.console import Console
 from rich.text import Text
@@ -14,19 +16,23 @@ from appliance.cli.run import add_config, config_path
 from appliance.config.happenings import load_happenings
 from appliance.config.load import load_config, load_routines
 from appliance.config.schema import Config
-from appliance.errors import SourceError
+from appliance.errors import OutputError, RoutineError, SourceError
 from appliance.fields import did_you_mean
+from appliance.outputs.broker import broker_settings
+from appliance.outputs.payloads import ErrorMessage, RoutineMessage, Status
+from appliance.outputs.subscriber import Subscriber
 from appliance.routines.daytime import is_set
-from appliance.routines.effects import Instant
+from appliance.routines.effects import Instant, Outcome
 from appliance.routines.explain import explain
 from appliance.routines.host import local_zone
 from appliance.routines.schema import Routine
-from appliance.routines.simulate import ByHand, End, Happening, Kind, Told, simulate
+from appliance.routines.simulate import KINDS, ByHand, End, Happening, Kind, Told, simulate
 from appliance.routines.sun import SunTimes
 
 _DESCRIPTION = """\
 Routines say what the device does by itself: when a trigger comes and all conditions hold, actions run in order.
-These commands look at the file of routines without the service, and nothing is ever really done by them."""
+`check`, `explain`, `simulate` and `run --dry-run` look at the file without the service, and nothing is really done by
+them; `run` alone asks the running service."""
 
 _EPILOG = """\
 the file is routines.file of the configuration, or the one that --file names. One routine:
@@ -44,7 +50,8 @@ try it:
   pipistrelle routines explain light_off                        what it says, in plain words
   pipistrelle replay --json evening.flac > evening.jsonl        what happened one evening, and
   pipistrelle routines simulate --events evening.jsonl --from 2026-11-23T18:00    what they would have done
-  pipistrelle routines run light_off --dry-run                  what it would do now"""
+  pipistrelle routines run light_off --dry-run                  what it would do now
+  pipistrelle routines run light_off                            do it: the running service is asked to"""
 
 _SIMULATE = """\
 Runs all routines under a virtual clock over a file of events, and prints what would happen, and why not: which
@@ -64,6 +71,19 @@ the events file holds JSON lines, as `pipistrelle replay --json` prints them, or
 
 t_s is the time behind --from, in seconds or as H:MM:SS, and never goes back. An answer is what requests to its address
 get from then on. Without an end the simulation goes on while anything is pending."""
+
+
+_RUN = """\
+Asks the running service, over the MQTT broker of the configuration, to start a routine, and prints what becomes of it
+until it has ended. Conditions, cooldown and mode decide as though its trigger had come. Ctrl-C ends the looking on
+alone. With --dry-run the service is not asked and nothing is done: a virtual clock shows what would happen."""
+
+_RUN_EXIT = """
+exit code: 0 it ran to its end (or it was a dry run), 1 it did not start, failed or was ended, or no service answers."""
+
+_ANSWER_S = 5.0
+_ONLINE = ("status", Status.ONLINE.value.encode())
+_ENDS = {Outcome.DONE, Outcome.FAILED, Outcome.FORGOTTEN, Outcome.CONDITION, Outcome.COOLDOWN, Outcome.DROPPED}
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -91,13 +111,15 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     running = _add(
         parts,
         "run",
-        "what one of them would do now",
-        "Starts a routine by hand, under a virtual clock.",
-        epilog=_EVENTS,
+        "start one of them by hand",
+        _RUN,
+        epilog=f"{_EVENTS}\n{_RUN_EXIT}",
     )
     running.add_argument("id", metavar="ID", help="of the routine")
-    running.add_argument("--dry-run", action="store_true", required=True, help="nothing is done, only said")
-    running.add_argument("--events", type=Path, metavar="FILE", help="what happened before: presence, values, answers")
+    running.add_argument("--dry-run", action="store_true", help="nothing is done, only said")
+    running.add_argument(
+        "--events", type=Path, metavar="FILE", help="what happened before a dry run: presence, values, answers"
+    )
     _add_from(running)
     running.set_defaults(run=_run)
 
@@ -159,6 +181,7 @@ class _Loaded:
         self.sun = SunTimes(*settings.position) if settings.position else None
         # A file that is looked at without its configuration may name commands that nobody knows here.
         commands = settings.commands if args.file is None or settings.commands else None
+        can_play = can_play or bool(self.config.audio.music_outputs)
         self.routines = load_routines(path, commands=commands, place_known=self.sun is not None, can_play=can_play)
         self.start: datetime = getattr(args, "start", None) or datetime.now(local_zone())
 
@@ -197,6 +220,61 @@ def _simulate(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.dry_run:
+        return _dry_run(args)
+    if not (args.file is args.events is args.start is None):
+        raise SourceError("--file, --events and --from are for --dry-run; the service has its own file and clock")
+    config = load_config(config_path(args))
+    mqtt = config.mqtt
+    if not mqtt.enabled:
+        raise SourceError("the service is asked over MQTT, and mqtt.enabled is false; --dry-run says what it would do")
+    root = f"{mqtt.base_topic}/{config.node}"
+    said: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+    with contextlib.closing(
+        Subscriber(
+            broker_settings(mqtt),
+            topics=[f"{root}/{name}" for name in ("status", "routine", "error")],
+            on_message=lambda topic, payload, _retained: said.put((topic.removeprefix(f"{root}/"), payload)),
+        )
+    ) as broker:
+        try:
+            # The retained status is the first to come, and shows that the answers will come as well.
+            while said.get(timeout=_ANSWER_S) != _ONLINE:
+                pass
+            broker.publish(f"{root}/set/routine", args.id.encode())
+            return _look_on(args.id, said, refused=f"{root}/set/routine")
+        except Empty:
+            raise OutputError(
+                f"no service of {config.node} answers on this broker; start it, or try --dry-run"
+            ) from None
+
+
+def _look_on(routine_id: str, said: "SimpleQueue[tuple[str, bytes]]", *, refused: str) -> int:
+    """Print what becomes of a routine; the exit code."""
+    console = Console(highlight=False)
+    begun = False
+    while True:
+        name, payload = said.get(timeout=None if begun else _ANSWER_S)
+        if name == "error":
+            error = ErrorMessage.model_validate_json(payload)
+            if error.topic == refused and not begun:
+                raise RoutineError(error.message)
+        elif name == "status":
+            if (name, payload) != _ONLINE:
+                raise OutputError("the service has ended")
+        else:
+            told = RoutineMessage.model_validate_json(payload)
+            if told.routine == routine_id:
+                begun = True
+                mark, style = _MARKS[KINDS.get(told.outcome, Kind.STEP)]
+                line = Text(f"{told.at.astimezone(local_zone()):%H:%M:%S}  ", "grey62")
+                line.append(f"{mark} {routine_id}  ", style)
+                _say(console, line, ": ".join(filter(None, (told.outcome.value, told.message))), "")
+                if told.outcome in _ENDS:
+                    return 0 if told.outcome is Outcome.DONE else 1
+
+
+def _dry_run(args: argparse.Namespace) -> int:
     loaded = _Loaded(args, can_play=True)
     loaded.named(args.id)
     happened = load_happenings(args.events) if args.events else ()

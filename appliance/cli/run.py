@@ -9,6 +9,10 @@ from pathlib import Path
 
 from appliance.app import Service, WallClock, open_source
 from appliance.config.load import CONFIG_PATH, load_config
+from appliance.config.safe import COPY_NAME, keep_copy, safe_config
+from appliance.controls import state_directory
+from appliance.errors import ApplianceError, HardwareError
+from appliance.starts import SAFE_MODE_S, SETTLED_S, Starts, runtime_directory
 
 _log = logging.getLogger(__name__)
 
@@ -62,14 +66,46 @@ def config_path(args: argparse.Namespace) -> Path | None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until the end."""
-    config = load_config(config_path(args))
-    service = Service(config, clock=WallClock())
-    source = open_source(config, args.source)
-    audio = source.audio
-    carriers = ", ".join(f"{carrier / 1000:g} kHz" for carrier in source.carriers_hz)
-    _log.info("%s, microphones: %d, at %d Hz, listening at %s", audio.name, audio.mics, audio.rate_hz, carriers)
-    asyncio.run(service.run(source))
-    if service.restart_wanted:
+    starts = Starts(runtime_directory(os.environ))
+    safe_mode = starts.begin()
+    try:
+        restart_wanted = _serve(args, starts, safe_mode)
+    except HardwareError:
+        starts.excused()
+        raise
+    except Exception as error:
+        starts.failed(str(error) if isinstance(error, ApplianceError) else repr(error))
+        raise
+    starts.succeeded()
+    if restart_wanted:
         # In the same process, so that it works with and without systemd, which sees no end.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
     return 0
+
+
+def _serve(args: argparse.Namespace, starts: Starts, safe_mode: str) -> bool:
+    """Serve; returns whether to begin anew."""
+    path, directory = config_path(args), state_directory(os.environ)
+    copy = directory / COPY_NAME if directory else None
+    config = safe_config(path, copy) if safe_mode else load_config(path)
+    service = Service(config, clock=WallClock(), safe_mode=safe_mode)
+
+    def settled() -> None:
+        starts.succeeded()
+        if copy:
+            keep_copy(path, copy)
+
+    async def serve() -> None:
+        source = await service.wait_for(lambda: open_source(config, args.source))
+        audio = source.audio
+        carriers = ", ".join(f"{carrier / 1000:g} kHz" for carrier in source.carriers_hz)
+        _log.info("%s, microphones: %d, at %d Hz, listening at %s", audio.name, audio.mics, audio.rate_hz, carriers)
+        loop = asyncio.get_running_loop()
+        if safe_mode:
+            loop.call_later(SAFE_MODE_S, service.restart)
+        else:
+            loop.call_later(SETTLED_S, settled)
+        await service.run(source)
+
+    asyncio.run(serve())
+    return service.restart_wanted

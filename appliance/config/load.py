@@ -61,7 +61,17 @@ def load_routines(
     Raises:
         ConfigError: the file cannot be read or used; holds every problem.
     """
-    document = read_document(path)
+    return routines_in(read_document(path), path, commands=commands, place_known=place_known, can_play=can_play)
+
+
+def routines_in(
+    document: Document, path: Path, *, commands: Mapping[str, Sequence[str]] | None, place_known: bool, can_play: bool
+) -> tuple[Routine, ...]:
+    """The routines of a document that was read from `path`; as `load_routines`.
+
+    Raises:
+        ConfigError: they cannot be used; holds every problem.
+    """
     data = [] if document.data is None else document.data
     if not isinstance(data, list):
         raise wrong_top(path, document, "a list of routines")
@@ -81,7 +91,7 @@ def load_routines(
     return tuple(routines.values())
 
 
-def load_routines_of(config: Config, *, can_play: bool = False) -> tuple[Routine, ...]:
+def load_routines_of(config: Config) -> tuple[Routine, ...]:
     """The routines that a configuration names, checked against it; none where it names no file.
 
     Raises:
@@ -91,7 +101,12 @@ def load_routines_of(config: Config, *, can_play: bool = False) -> tuple[Routine
     if settings.file is None:
         return ()
     known = settings.position is not None
-    return load_routines(settings.file, commands=settings.commands, place_known=known, can_play=can_play)
+    return load_routines(
+        settings.file,
+        commands=settings.commands,
+        place_known=known,
+        can_play=bool(config.audio.music_outputs),
+    )
 
 
 def _name_of(index: int, found: Any) -> str:

@@ -21,6 +21,7 @@ from appliance.dsp.chirp import (
     MIN_SWEEP_HZ,
 )
 from appliance.dsp.ranges import highest_centre_hz
+from appliance.emission.limit import amplitude_for
 from appliance.fields import Choice, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, refusal
 from appliance.physics import MAX_LEVEL_DB_SPL, MIN_CARRIER_HZ
 from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
@@ -32,6 +33,9 @@ MIN_CARRIER_SPACING_HZ = 2_500.0
 MIN_CHIRP_DISTANCE_HZ = 2_000.0
 """From a chirp's band to a tone: 900 Hz lie between the band and what the down-converter takes (1100 Hz from the
 carrier), so that of a chirp with fades of 2 ms no more than -56 dB of its energy comes into the tone's band."""
+
+MIN_MUSIC_PEAK = 0.1
+"""Of full scale: music that could not come closer is better refused than played too faintly to be heard."""
 
 _PCM_NAME = r"[!-~]([ -~]{0,198}[!-~])?"
 _TEXT = r"[^\x00-\x1f\x7f]{1,1000}"
@@ -47,7 +51,12 @@ def _file_path(found: object, info: ValidationInfo) -> Path | None:
 
 
 _FilePath = Annotated[Path | None, PlainValidator(_file_path)]
+_Channels = Annotated[tuple[int, ...], Field(strict=False)]
 _Argument = Annotated[str, Matching(r"[^\x00]*", "text (put a number in quotes)")]
+
+
+def _indices(channels: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(channel - 1 for channel in channels)
 
 
 class AudioConfig(PlainModel):
@@ -61,10 +70,49 @@ class AudioConfig(PlainModel):
         Wanted(f"a whole number from 1 to {MAX_MICS}, or auto"),
     ] = "auto"
     outputs: Annotated[int, Range(1, 8)] = 2
+    tone_outputs: Annotated[_Channels | Literal["all"], Wanted("a list of channels, or all")] = "all"
+    music_outputs: Annotated[_Channels, Wanted("a list of channels")] = ()
     format: Annotated[Literal["auto", "S32_LE", "S24_3LE"], Choice()] = "auto"
     block_ms: Annotated[int, Range(5, 50)] = 10
     speaker_full_scale_db_spl: Annotated[float, Range(60, 130)] = 90.0
     tweeter_distance_m: Annotated[float, Range(0, 1)] = 0.06
+
+    @property
+    def tone_channels(self) -> tuple[int, ...]:
+        """Indices of the channels that carry tones, from 0."""
+        return tuple(range(self.outputs)) if self.tone_outputs == "all" else _indices(self.tone_outputs)
+
+    @property
+    def music_channels(self) -> tuple[int, ...]:
+        """Indices of the channels that carry music, from 0."""
+        return _indices(self.music_outputs)
+
+    @property
+    def music_peak(self) -> float:
+        """What of full scale music may reach: all of it, or on a channel with tones what their cap leaves."""
+        if not set(self.music_channels) & set(self.tone_channels):
+            return 1.0
+        return 1.0 - amplitude_for(MAX_LEVEL_DB_SPL, full_scale_db_spl=self.speaker_full_scale_db_spl)
+
+    @model_validator(mode="after")
+    def _channels_are_there(self) -> Self:
+        faults = []
+        for key in ("tone_outputs", "music_outputs"):
+            channels: tuple[int, ...] | str = getattr(self, key)
+            if channels == "all":
+                continue
+            if len(set(channels)) < len(channels) or any(not 1 <= int(n) <= self.outputs for n in channels):
+                faults.append(refusal((key,), f"must be different channels from 1 to {self.outputs} (outputs)"))
+            elif not channels and key == "tone_outputs":
+                faults.append(refusal((key,), "must name a channel; playback: none is for listening only"))
+        if self.music_outputs and self.playback == "none":
+            faults.append(refusal(("music_outputs",), "must be [] where playback is none"))
+        if not faults and self.music_peak < MIN_MUSIC_PEAK:
+            message = f"must be other channels than tone_outputs, whose cap leaves {self.music_peak:.2f} of full scale"
+            faults.append(refusal(("music_outputs",), message))
+        if faults:
+            raise ValidationError.from_exception_data("Audio", faults)
+        return self
 
 
 class ChirpsConfig(PlainModel):

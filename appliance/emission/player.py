@@ -1,5 +1,7 @@
 """The wanted emission as samples."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,17 +23,28 @@ class EmissionPlayer:
 
     Args:
         rate_hz: of the playback.
-        outputs: channels of the playback; all get the same.
+        outputs: channels of the playback.
+        tone_outputs: indices of those that carry tones and chirps, all the same; by default all.
         fade_s: time of a fade of tones, at least 0.05.
         full_scale_db_spl: level at 1 m that the tweeter gives at full scale.
     """
 
-    def __init__(self, *, rate_hz: int, outputs: int, fade_s: float, full_scale_db_spl: float) -> None:
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        outputs: int,
+        fade_s: float,
+        full_scale_db_spl: float,
+        tone_outputs: Sequence[int] | None = None,
+    ) -> None:
         self._rate_hz = rate_hz
         self._outputs = outputs
+        self._tone_outputs = None if tone_outputs is None or len(tone_outputs) == outputs else list(tone_outputs)
+        self._made = outputs if self._tone_outputs is None else 1
         self._full_scale_db_spl = full_scale_db_spl
         self._cap = amplitude_for(MAX_LEVEL_DB_SPL, full_scale_db_spl=full_scale_db_spl)
-        self._tone = ToneSynthesiser(rate_hz=rate_hz, outputs=outputs, max_amplitude=self._cap, fade_s=fade_s)
+        self._tone = ToneSynthesiser(rate_hz=rate_hz, outputs=self._made, max_amplitude=self._cap, fade_s=fade_s)
         self._chirp: ChirpSynthesiser | None = None
         self._period_frames = 1
         self._pulse_amplitude = 0.0
@@ -57,7 +70,7 @@ class EmissionPlayer:
         Raises:
             ValueError: what is wanted can never be played: a carrier or a chirp is out of range.
         """
-        samples = np.empty((frames, self._outputs), np.int32)
+        samples = np.empty((frames, self._made), np.int32)
         done = 0
         while done < frames:
             part = samples[done : done + self._prepare(first_frame + done)]
@@ -65,7 +78,11 @@ class EmissionPlayer:
             if self._chirp is not None:
                 self._chirp.process_into(part)
             done += len(part)
-        return samples
+        if self._tone_outputs is None:
+            return samples
+        spread = np.zeros((frames, self._outputs), np.int32)
+        spread[:, self._tone_outputs] = samples
+        return spread
 
     @property
     def _pulse_frames_left(self) -> int:
@@ -96,7 +113,7 @@ class EmissionPlayer:
         )
         chirp = None
         if chirps:
-            chirp = ChirpSynthesiser(chirps, rate_hz=self._rate_hz, outputs=self._outputs, max_amplitude=self._cap)
+            chirp = ChirpSynthesiser(chirps, rate_hz=self._rate_hz, outputs=self._made, max_amplitude=self._cap)
             self._period_frames = period_frames(chirps, rate_hz=self._rate_hz)
         self._tone.play(carriers_hz=tones.carriers_hz if tones else (), amplitude=tone_amplitude)
         self._chirp = chirp

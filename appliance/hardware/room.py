@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from appliance.dsp._core import MultipathChannel
 from appliance.errors import SourceError
+from appliance.physics import MIN_CARRIER_HZ
 from appliance.simulation.device import CONVERTER_BITS, MIC_FULL_SCALE_DB_SPL, RESPONSE_TAPS
 from appliance.simulation.fir import Fir
 from appliance.simulation.heard import SoundsHeard
@@ -42,6 +43,9 @@ _DEFAULT_FREQUENCY_HZ = 40_000.0
 _RETUNED = 0.02
 """A played frequency that differs by less is the same; the absorption must not jump with an analysis' fine detail."""
 
+_LEFT_OF_MUSIC = 1e-8
+"""Of all that is played: ultrasound below this is what is left of music."""
+
 
 class VirtualRoom:
     """Implements `ports.Audio` for a scene.
@@ -51,7 +55,9 @@ class VirtualRoom:
         rate_hz: of capture and playback, 192000.
         mics: 1-8.
         block_frames: frames a read gives.
-        speaker_full_scale_db_spl: level at 1 m that full scale of output 0 gives.
+        speaker_full_scale_db_spl: level at 1 m that full scale of the tweeter's output gives.
+        outputs: channels of the playback.
+        tweeter: index of the one that is heard; nothing hangs on the others.
 
     Raises:
         SourceError: another rate.
@@ -65,13 +71,16 @@ class VirtualRoom:
         mics: int = 4,
         block_frames: int = 1920,
         speaker_full_scale_db_spl: float = 90.0,
+        outputs: int = 1,
+        tweeter: int = 0,
     ) -> None:
         self.name = f"room:{scene.name}"
         if rate_hz != ROOM_RATE_HZ:
             raise SourceError(f"{self.name}: the virtual room runs at {ROOM_RATE_HZ} Hz; set audio.rate_hz to that")
         self.rate_hz = rate_hz
         self.mics = mics
-        self.outputs = 1
+        self.outputs = outputs
+        self._tweeter = tweeter
         self._scene = scene
         self._block_frames = block_frames
         self._propagation = Propagation(scene, mics=mics)
@@ -127,8 +136,8 @@ class VirtualRoom:
         return lost_frames
 
     def write(self, samples: NDArray[np.int32]) -> None:
-        """Play [frames, outputs]; the tweeter hangs on output 0."""
-        self._playback.append(np.ascontiguousarray(samples[:, 0]))
+        """Play [frames, outputs]."""
+        self._playback.append(np.ascontiguousarray(samples[:, self._tweeter]))
 
     def suspend(self) -> None:
         """The scene waits where it is."""
@@ -137,7 +146,7 @@ class VirtualRoom:
         """Nothing to give back."""
 
     def process(self, playback: NDArray[np.int32]) -> NDArray[np.int32]:
-        """What [frames, mics] the microphones hear while `playback` [frames, outputs] is played."""
+        """What [frames, mics] the microphones hear while `playback` [frames, 1] is played by the tweeter."""
         frames = len(playback)
         signal = playback[:, 0].astype(np.float32) * self._scale
         if self._modulation is not None:
@@ -196,12 +205,15 @@ class VirtualRoom:
     def _look(self, signal: NDArray[np.float32]) -> "_Played":
         """Where absorption and reflection are taken, and the signal by whose help they change over frequency.
 
-        The frequency is the mean by power of what is played, kept while it is about that. Once something wide has been
-        played (several tones, a chirp), gains follow a straight line over frequency around it.
+        The frequency is the mean by power of tones and chirps, kept while it is about that; music beside them must not
+        change how they are heard. Once something wide has been played (several tones, a chirp), gains follow a straight
+        line over frequency around it.
         """
-        if signal.any():
-            power = np.abs(np.fft.rfft(signal)) ** 2
-            frequency_hz = np.arange(len(power)) * self.rate_hz / len(signal)
+        power = np.abs(np.fft.rfft(signal * np.hanning(len(signal)))) ** 2
+        first = round(MIN_CARRIER_HZ * len(signal) / self.rate_hz)
+        everything, power = power.sum(), power[first:]
+        if power.sum() > _LEFT_OF_MUSIC * everything:
+            frequency_hz = (first + np.arange(len(power))) * self.rate_hz / len(signal)
             mean_hz = float(power @ frequency_hz / power.sum())
             spread_hz = float(np.sqrt(power @ (frequency_hz - mean_hz) ** 2 / power.sum()))
             self._is_wide |= spread_hz > _WIDE_HZ

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from appliance.outputs.commands import COMMANDS, Command, Numbers
+from appliance.fields import ROUTINE_ID
+from appliance.outputs.commands import COMMANDS, Command, Numbers, RoutineIds
 from appliance.outputs.payloads import TOPICS, Message, Status, Topic
 
 _SCHEMAS = "#/components/schemas/{model}"
@@ -64,6 +65,8 @@ def _json(model: type[Message]) -> dict[str, Any]:
 def _order(command: Command, base: str) -> dict[str, Any]:
     if isinstance(command.takes, Numbers):
         payload = {"type": "number", "minimum": command.takes.low, "maximum": command.takes.high}
+    elif isinstance(command.takes, RoutineIds):
+        payload = {"type": "string", "pattern": f"^{ROUTINE_ID}$"}
     else:
         payload = {"type": "string", "enum": list(command.takes.meaning)}
     content = "application/json" if isinstance(command.takes, Numbers) else "text/plain"

@@ -1,6 +1,7 @@
 """A paho client made from our settings that remembers why it could not connect, and one that only looks in."""
 
 import re
+import socket
 import time
 from typing import Any
 
@@ -34,6 +35,7 @@ class BrokerClient(Client):
         if settings.tls is not None:
             self.tls_set_context(settings.tls)
         self.on_log = self._keep_error
+        self.on_socket_open = _send_at_once
 
     def reconnect(self) -> MQTTErrorCode:
         """As paho does, but keep the words of a failure."""
@@ -49,6 +51,11 @@ class BrokerClient(Client):
         # An alert of TLS 1.3 comes behind the handshake, where paho only logs it.
         if level == LogLevel.MQTT_LOG_ERR and not self.failure:
             self.failure = words
+
+
+def _send_at_once(_client: Client, _userdata: object, opened: Any) -> None:
+    """Small messages do not wait for the acknowledgement of the one before, which takes up to 40 ms."""
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def refusal(settings: BrokerSettings, reason: ReasonCode) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from appliance.errors import OutputError
-from appliance.fields import one_of
+from appliance.fields import ROUTINE_ID, one_of
 from appliance.outputs.payloads import TOPICS, Mode
 from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
 from appliance.presence.sensitivity import MAX_SENSITIVITY, MIN_SENSITIVITY
@@ -66,11 +66,29 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutineIds:
+    """The name of a routine; which there are is for others to know."""
+
+    def __str__(self) -> str:
+        return "the `id` of a routine"
+
+    def parse(self, text: str) -> str:
+        """The id.
+
+        Raises:
+            CommandRejected: no routine can be called so.
+        """
+        if not re.fullmatch(ROUTINE_ID, text):
+            raise CommandRejected("wants the id of a routine, 1 to 64 of a-z, 0-9 and _")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """One topic we listen to, below `set/`: what it takes, and what it does."""
 
     name: str
-    takes: Numbers | Words
+    takes: Numbers | Words | RoutineIds
     meaning: str
 
     def parse(self, text: str) -> Value:
@@ -98,6 +116,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 Words({mode.value: mode.value for mode in Mode}),
                 "`away` has ten times fewer false alarms, `rest` is silent and knows nothing of the room",
             ),
+            Command("routine", RoutineIds(), "Start a routine; what becomes of it is told on `routine`"),
             Command("restart", Words({"restart": True}), "End the service and start it anew"),
         )
     }

@@ -13,6 +13,7 @@ from datetime import datetime
 from appliance.events import DeviceLost, StreamHealth
 from appliance.outputs.outbox import OutputCounts
 from appliance.outputs.payloads import HealthLevel, HealthState
+from appliance.routines.daytime import is_set
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ class Notifier:
         address = environ.get("NOTIFY_SOCKET", "")
         # A leading @ stands for the null byte of Linux's abstract sockets.
         self._address = "\0" + address[1:] if address.startswith("@") else address
+        self.heard = bool(address)
+        """Whether systemd waits for our words."""
         self.watchdog_interval_s = _watchdog_interval_s(environ)
         """How often to call `HealthMonitor.watchdog_tick`, in s: half of systemd's patience; None without watchdog."""
 
@@ -60,9 +63,12 @@ class HealthMonitor:
         notifier: the way to systemd.
         version: of this software.
         monotonic_s: a clock in s that never jumps.
+        safe_mode: whether the service runs without what it can do without.
     """
 
-    def __init__(self, *, notifier: Notifier, version: str, monotonic_s: Callable[[], float]) -> None:
+    def __init__(
+        self, *, notifier: Notifier, version: str, monotonic_s: Callable[[], float], safe_mode: bool = False
+    ) -> None:
         self._notifier = notifier
         self._version = version
         self._monotonic_s = monotonic_s
@@ -73,9 +79,15 @@ class HealthMonitor:
         self._faults: tuple[str, ...] = ()
         self._lost_frames = 0
         self._device_lost = False
+        self._safe_mode = safe_mode
+
+    def device_missing(self) -> None:
+        """There is no card to begin with, for now."""
+        self._device_lost = True
 
     def ready(self) -> None:
         """The service does its work now."""
+        self._device_lost = False
         self._notifier.send("READY=1")
 
     def stopping(self) -> None:
@@ -121,8 +133,12 @@ class HealthMonitor:
         deaf = (["device_lost"] if self._device_lost else []) + (
             ["no_audio"] if not self._resting and now_s - self._audio_at_s > _SILENT_S else []
         )
-        kept = ("storage_failed",) if counts.storage_failed else ()
-        faults = (*self._faults, *deaf, *kept)
+        beside = {
+            "storage_failed": counts.storage_failed,
+            "clock_not_set": not is_set(at),
+            "safe_mode": self._safe_mode,
+        }
+        faults = (*self._faults, *deaf, *(name for name, holds in beside.items() if holds))
         return HealthState(
             state=HealthLevel.FAILED if deaf else HealthLevel.DEGRADED if faults else HealthLevel.OK,
             faults=faults,

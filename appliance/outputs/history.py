@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ _GATHER_S = 1.5
 
 _WAITING_MAX = 512
 _VERSION = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEMA = """
 CREATE TABLE entries (number INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, topic TEXT NOT NULL, payload TEXT NOT NULL);
 """
@@ -304,7 +305,9 @@ class History:
         return True
 
     def _write(self, topic: str, message: Message) -> None:
-        entry = (round(self._clock().timestamp() * 1000), topic, encode(message).decode())
+        # What tells its own time is found under it again.
+        at: datetime = getattr(message, "at", None) or self._clock()
+        entry = ((at - _EPOCH) // timedelta(milliseconds=1), topic, encode(message).decode())
         with self._changed:
             self._left_out += len(self._waiting) == _WAITING_MAX
             self._waiting.append(entry)

@@ -18,6 +18,7 @@ from appliance.outputs.payloads import (
     ErrorMessage,
     EventMessage,
     Message,
+    RoutineMessage,
     Status,
     check_filter,
     check_topic,
@@ -141,6 +142,14 @@ class MqttOutput:
     def publish_event(self, event: EventMessage) -> None:
         """Publish an event once; while the broker is away the newest 256 are kept, for at most an hour."""
         self._connection.put_event(f"{self._root}/event", encode(event), EVENT_LIFETIME_S)
+
+    def publish_routine(self, message: RoutineMessage) -> None:
+        """Tell what became of a routine that was started by a command; meant for whoever waits for it."""
+        self._connection.put_event(f"{self._root}/routine", encode(message), RAW_LIFETIME_S)
+
+    def refuse_command(self, name: str, words: str) -> None:
+        """Tell on `error` that a command could not be obeyed."""
+        self.publish_error(words, topic=f"{self._root}/set/{name}")
 
     def publish_error(self, words: str, *, topic: str | None = None) -> None:
         """Tell on `error` what went wrong: with a message on `topic`, or with none."""

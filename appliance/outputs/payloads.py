@@ -23,6 +23,7 @@ from appliance.events import (
     PresenceChanged,
     StreamHealth,
 )
+from appliance.routines.effects import Outcome
 from appliance.types import Chirps, MotionClass, Presence
 
 MAX_TOPIC_BYTES = 1024
@@ -135,6 +136,15 @@ class ErrorMessage(Message):
 
     at: Time
     topic: str | None
+    message: str
+
+
+class RoutineMessage(Message):
+    """What became of a routine that was started by `set/routine`, step by step, and why in words."""
+
+    at: Time
+    routine: str
+    outcome: Outcome
     message: str
 
 
@@ -328,6 +338,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
             Topic("settings", True, (SettingsState,), "What `set/...` changes, as it is now"),
             Topic("event", False, _EVENT_MODELS, "One message for each event, with its evidence"),
             Topic("health", True, (HealthState,), "Faults, lost frames, uptime, version, counts"),
+            Topic("routine", False, (RoutineMessage,), "What becomes of a routine that was started by `set/routine`"),
             Topic("error", False, (ErrorMessage,), "A command that was refused or a routine that failed, and why"),
         )
     }

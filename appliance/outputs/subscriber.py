@@ -59,6 +59,10 @@ class Subscriber:
         """Whether the broker was heard of late."""
         return self._client.is_connected()
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send a message at least once, now or when the broker is back."""
+        self._client.publish(topic, payload, qos=1)
+
     def close(self) -> None:
         """Say goodbye and end the network thread."""
         self._client.disconnect()

@@ -12,7 +12,7 @@ from appliance.ports import Player
 from appliance.routines.effects import Announce, Effect, Play, Publish, Request, Start, StopPlaying, SwitchEmission
 from appliance.routines.webhook import one_line, request
 
-NO_PLAYER = "this device has no player for sounds and speech yet"
+NO_PLAYER = "no sound can be played: audio.music_outputs names no channel that is open"
 
 
 class PublishMessage(Protocol):
@@ -29,7 +29,7 @@ class ActionRunner:
         publish: sends an MQTT message.
         commands: the allow list: argument lists by name.
         switch_emission: lets the tweeter play or rest.
-        player: plays and speaks; None where there is none.
+        player: plays and speaks; None where there is none, which may change once the playback is open.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ActionRunner:
         self._publish = publish
         self._commands = {name: tuple(argv) for name, argv in commands.items()}
         self._switch_emission = switch_emission
-        self._player = player
+        self.player = player
 
     def at_once(self, effect: Effect) -> bool:
         """Does what takes no time; False where the effect has to be awaited.
@@ -100,9 +100,9 @@ class ActionRunner:
         return None
 
     def _heard(self) -> Player:
-        if self._player is None:
+        if self.player is None:
             raise RoutineError(NO_PLAYER)
-        return self._player
+        return self.player
 
     async def _start(self, effect: Start) -> None:
         argv = self._commands.get(effect.command)
@@ -111,7 +111,7 @@ class ActionRunner:
         try:
             # Nothing is piped: a child that outlives the program would hold a pipe open, and we would wait for it.
             process = await asyncio.create_subprocess_exec(
-                *arguments(argv, effect.values),
+                *_at_ordinary_priority(arguments(argv, effect.values)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -131,6 +131,11 @@ class ActionRunner:
             raise RoutineError(f"{effect.command} was ended by signal {-status}")
         if status > 0:
             raise RoutineError(f"{effect.command} ended with exit code {status}")
+
+
+def _at_ordinary_priority(argv: list[str]) -> list[str]:
+    """A program that the real-time service starts must not inherit its rank, and hold up sensing."""
+    return argv if os.sched_getscheduler(0) == os.SCHED_OTHER else ["chrt", "--other", "0", *argv]
 
 
 def arguments(argv: Sequence[str], values: Mapping[str, str]) -> list[str]:

@@ -49,7 +49,7 @@ def faults_between(
     set_anywhere = set(_values_set(data))
     for index, routine in routines.items():
         known = {*_ALWAYS_THERE, *routine.variables, *set_anywhere, *_answers(routine.actions)}
-        for place, part in _parts(routine):
+        for place, part in parts(routine):
             for step, message in (
                 *_unknown_names(part, known),
                 *_unknown_routine(part, ids),
@@ -71,7 +71,7 @@ def _values_set(data: Any) -> Iterator[str]:
             yield from _values_set(inner)
 
 
-def _parts(routine: Routine) -> Iterator[tuple[Place, Any]]:
+def parts(routine: Routine) -> Iterator[tuple[Place, Any]]:
     """Every trigger, condition and action with its place in the routine."""
     for index, trigger in enumerate(routine.triggers):
         yield ("triggers", index), trigger

@@ -3,6 +3,8 @@
 A clock that was never set shows 1970, or the day of the software's making: before 2025 no such rule holds.
 """
 
+import functools
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from appliance.routines.notation import DAYS, Sun, offset_words
@@ -47,44 +49,96 @@ def _on(trigger: TimeTrigger | SunTrigger, day: date, zone: tzinfo, sun: SunTime
     return found.astimezone(UTC) + timedelta(seconds=trigger.offset_s) if found else None
 
 
-def why_outside(window: TimeCondition, wall: datetime, sun: SunTimes | None) -> str:
-    """Why a moment is not in a window, in words; empty where it is. `after` is part of the window, `before` is not."""
-    if not is_set(wall):
-        return "the clock is not set"
-    after = before = None
-    try:
-        if window.after is not None:
-            after = _time_of(window.after, window.after_offset_s, wall, sun)
-        if window.before is not None:
-            before = _time_of(window.before, window.before_offset_s, wall, sun)
-    except _NoSun as none:
-        return str(none)
-    clock = wall.time()
-    over_midnight = after is not None and before is not None and after > before
-    is_after = after is None or clock >= after
-    is_before = before is None or clock < before
-    if not (is_after or is_before if over_midnight else is_after and is_before):
-        return f"it is {clock:%H:%M:%S}, not {window_words(window, after, before)}"
-    begun = wall.date() - timedelta(days=1) if over_midnight and not is_after else wall.date()
-    if window.weekday and DAYS[begun.weekday()] not in window.weekday:
-        return f"it is {begun:%A}, not {', '.join(window.weekday)}"
-    return ""
+class Daytime:
+    """The wall clock of one moment as windows look at it; the sun's edges are worked out once for all of them."""
+
+    __slots__ = ("_edges", "_sun", "clock", "is_set", "wall")
+
+    def __init__(self, wall: datetime, sun: SunTimes | None) -> None:
+        self.wall = wall
+        self.clock = wall.time()
+        self.is_set = is_set(wall)
+        self._sun = sun
+        self._edges: dict[tuple[Sun, float], time] = {}
+
+    def edge(self, event: Sun, offset_s: float) -> time:
+        """The time of day of a sun's event today, `offset_s` seconds later.
+
+        Raises:
+            NoSun: it does not come today, or the place is not known.
+        """
+        found = self._edges.get((event, offset_s))
+        if found is None:
+            found = self._edges[event, offset_s] = self._calculate(event, offset_s)
+        return found
+
+    def _calculate(self, event: Sun, offset_s: float) -> time:
+        if self._sun is None:
+            raise NoSun(NO_PLACE)
+        zone = self.wall.tzinfo
+        assert zone is not None
+        found = self._sun.on(self.wall.date(), event, zone)
+        if found is None:
+            raise NoSun(f"there is no {event} on {self.wall:%-d %B} here")
+        return (found.astimezone(UTC) + timedelta(seconds=offset_s)).astimezone(zone).time()
 
 
-class _NoSun(Exception):
-    """The sun does not come to this edge today."""
+class NoSun(Exception):
+    """The sun does not come to an edge today."""
 
 
-def _time_of(edge: time | Sun, offset_s: float, wall: datetime, sun: SunTimes | None) -> time:
-    if isinstance(edge, time):
-        return edge
-    if sun is None:
-        raise _NoSun(NO_PLACE)
-    assert wall.tzinfo is not None
-    found = sun.on(wall.date(), edge, wall.tzinfo)
-    if found is None:
-        raise _NoSun(f"there is no {edge} on {wall:%-d %B} here")
-    return (found.astimezone(UTC) + timedelta(seconds=offset_s)).astimezone(wall.tzinfo).time()
+Refusal = Callable[[], str]
+"""Why something does not hold, in words that are put together when somebody wants to read them."""
+
+
+def outside(window: TimeCondition) -> Callable[[Daytime], Refusal | None]:
+    """A function that says why a moment is not in a window, None where it is.
+
+    `after` is part of the window, `before` is not.
+    """
+    after, before, weekday = window.after, window.before, window.weekday
+    fixed = None if isinstance(after, str) or isinstance(before, str) else (after, before)
+
+    def ask(day: Daytime) -> Refusal | None:
+        if not day.is_set:
+            return _not_set
+        try:
+            since, until = fixed or _edges(window, day)
+        except NoSun as none:
+            return functools.partial(str, none)
+        clock = day.clock
+        over_midnight = since is not None and until is not None and since > until
+        is_after = since is None or clock >= since
+        is_before = until is None or clock < until
+        if not (is_after or is_before if over_midnight else is_after and is_before):
+            return functools.partial(_not_now, window, day, since, until)
+        if weekday:
+            begun = day.wall.date() - timedelta(days=1) if over_midnight and not is_after else day.wall.date()
+            if DAYS[begun.weekday()] not in weekday:
+                return functools.partial(_not_today, window, begun)
+        return None
+
+    return ask
+
+
+def _edges(window: TimeCondition, day: Daytime) -> tuple[time | None, time | None]:
+    after, before = window.after, window.before
+    return (
+        day.edge(after, window.after_offset_s) if isinstance(after, str) else after,
+        day.edge(before, window.before_offset_s) if isinstance(before, str) else before,
+    )
+
+
+def _not_set() -> str:
+    return "the clock is not set"
+
+
+def _not_now(window: TimeCondition, day: Daytime, after: time | None, before: time | None) -> str:
+    return f"it is {day.clock:%H:%M:%S}, not {window_words(window, after, before)}"
+
+
+def _not_today(window: TimeCondition, begun: date) -> str:
+    return f"it is {begun:%A}, not {', '.join(window.weekday)}"
 
 
 def window_words(window: TimeCondition, after: time | None = None, before: time | None = None) -> str:

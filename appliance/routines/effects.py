@@ -1,9 +1,13 @@
 """What the engine gives back: what is to be done outside, and what it has to say about its decisions."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from appliance.routines.template import shown
+
+MAX_WORDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,11 @@ Effect = Publish | Request | Start | Play | StopPlaying | Announce | SwitchEmiss
 # What the engine gives back
 
 
+def line(words: str) -> str:
+    """What is logged is one line; topics and expressions of the file may hold line breaks."""
+    return words if words.isprintable() else shown(words, MAX_WORDS)
+
+
 class Outcome(enum.Enum):
     """What became of a trigger, or of a run."""
 
@@ -111,12 +120,29 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One decision: which routine, what became of it, and why in words."""
+    """One decision: which routine, what became of it, and why in words; `by_hand` where somebody started it."""
 
     routine_id: str
     outcome: Outcome
     words: str
     at: Instant
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Triggers of one cause that came while conditions did not hold; the words are made for whoever reads them."""
+
+    cause: str
+    at: Instant
+    routines: list[tuple[str, Callable[[], str]]]
+    """Each routine's id, and its why."""
+    by_hand: bool = False
+
+    def notes(self) -> Iterator[Note]:
+        """One decision for each routine, in their order."""
+        for routine_id, why in self.routines:
+            yield Note(routine_id, Outcome.CONDITION, line(f"{why()} ({self.cause})"), self.at, self.by_hand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +164,4 @@ class Cancel:
     routine_id: str
 
 
-Output = Note | Perform | Cancel
+Output = Note | Refused | Perform | Cancel

@@ -22,14 +22,15 @@ from appliance.events import (
     PresenceChanged,
     StreamHealth,
 )
+from appliance.routines.conditions import Judges
 from appliance.routines.daytime import clock_words, is_set, next_occurrence
 from appliance.routines.effects import Instant, Output
 from appliance.routines.facts import Facts, Message
 from appliance.routines.notation import duration_words, offset_words
-from appliance.routines.runs import Rule, Runs, Trigger
+from appliance.routines.runs import Found, Rule, Runs, Trigger
 from appliance.routines.schema import PresenceTrigger, Routine, SunTrigger, TimeTrigger
 from appliance.routines.sun import SunTimes
-from appliance.routines.watch import Found, Watch, Watched
+from appliance.routines.watch import Watch, Watched
 from appliance.types import Presence
 
 SMALL_STEP_S = 3600.0
@@ -70,7 +71,8 @@ class Engine:
     def __init__(self, routines: Sequence[Routine], *, sun: SunTimes | None = None) -> None:
         self.facts = Facts(sun)
         self.runs = Runs(self.facts)
-        self.runs.rules = {routine.id: Rule(routine, order) for order, routine in enumerate(routines)}
+        judges = Judges()
+        self.runs.rules = {routine.id: _rule(routine, order, judges) for order, routine in enumerate(routines)}
         self.watch = Watch(self.runs.rules.values())
         self.stays: list[Stay] = []
         self.held: list[Stay] = []
@@ -148,17 +150,8 @@ class Engine:
         over = []
         while self.stays and self.stays[0].deadline_s == deadline_s:
             over.append(heapq.heappop(self.stays))
-        cause = "presence {} for {}"
-        self._fire_each(
-            (
-                Found(
-                    stay.rule,
-                    Trigger(cause.format(stay.trigger.to, duration_words(stay.trigger.for_s)), _info(stay.trigger)),
-                )
-                for stay in over
-            ),
-            at,
-        )
+        causes = {(stay.trigger.to, stay.trigger.for_s): _stayed(stay.trigger) for stay in over}
+        self._fire_each([(stay.rule, causes[stay.trigger.to, stay.trigger.for_s]) for stay in over], at)
 
     # The wall clock
 
@@ -190,7 +183,7 @@ class Engine:
         while self._calendar and self._calendar[0].at == came:
             occurrence = heapq.heappop(self._calendar)
             trigger, watched = self.watch.daytime[occurrence.place]
-            found.append(Found(watched.rule, Trigger(_time_words(trigger, came.astimezone(at.wall.tzinfo)))))
+            found.append((watched.rule, Trigger(_time_words(trigger, came.astimezone(at.wall.tzinfo)))))
             self._write_down(occurrence.place, came.astimezone(at.wall.tzinfo))
         self._fire_each(found, at)
 
@@ -230,7 +223,7 @@ class Engine:
     def begin(self, routine_id: str, at: Instant, *, cause: str) -> list[Output]:
         """Fire a routine by hand."""
         self._advance(at)
-        self.runs.fire(self.runs.rules[routine_id], Trigger(cause), at)
+        self.runs.fire([(self.runs.rules[routine_id], Trigger(cause, by_hand=True))], at)
         return self._taken()
 
     def finished(self, run: int, at: Instant, *, answer: Any = None, error: str | None = None) -> list[Output]:
@@ -242,11 +235,12 @@ class Engine:
     def reload(self, routines: Sequence[Routine], at: Instant) -> list[Output]:
         """Take new routines: what goes on in those that are unchanged goes on, in others it ends."""
         self._advance(at)
-        earlier, kept = self.runs.rules, {}
+        earlier, kept, judges = self.runs.rules, {}, Judges()
         for order, routine in enumerate(routines):
             rule = earlier.get(routine.id)
-            if rule is None or rule.routine != routine:
-                rule = Rule(routine, order)
+            # Not by ==, to which a payload of 1 and one of true are the same.
+            if rule is None or repr(rule.routine) != repr(routine):
+                rule = _rule(routine, order, judges)
             rule.order = order
             kept[routine.id] = rule
         for rule in earlier.values():
@@ -285,7 +279,7 @@ class Engine:
             for for_s, order, place, rule, trigger in self.watch.waits.get(presence, ())
         ]
         why = Trigger(f"presence {presence}", {"presence": presence.value})
-        self._fire_each((Found(rule, why) for rule in self.watch.at_once.get(presence, ())), at)
+        self.runs.fire([(rule, why) for rule in self.watch.at_once.get(presence, ())], at)
 
     def _release_held(self) -> None:
         self.stays, self.held = self.held, []
@@ -297,24 +291,25 @@ class Engine:
         found = []
         for trigger, watched in holding:
             if trigger.if_already == "fire" and may_fire:
-                found.append(Found(watched.rule, Trigger(f"presence {trigger.to} already", _info(trigger))))
+                found.append((watched.rule, Trigger(f"presence {trigger.to} already", _info(trigger))))
             elif trigger.if_already == "start" and trigger.for_s:
                 heapq.heappush(self.stays, _stay(trigger, watched, at.elapsed_s + trigger.for_s))
         self._fire_each(found, at)
 
     # Firing
 
-    def _fire_each(self, found: Iterable[Found], at: Instant) -> None:
+    def _fire_each(self, found: Sequence[Found], at: Instant) -> None:
         """Fires rules in the order of the file; several triggers of one rule at one instant are one reason to act."""
-        first: dict[int, Found] = {}
-        for one in found:
-            first.setdefault(one.rule.order, one)
-        for _, one in sorted(first.items()):
-            self.runs.fire(one.rule, one.trigger, at)
+        first = {one[0].order: one for one in reversed(found)}
+        self.runs.fire([first[order] for order in sorted(first)], at)
 
     def _taken(self) -> list[Output]:
         outputs, self.runs.outputs = self.runs.outputs, []
         return outputs
+
+
+def _rule(routine: Routine, order: int, judges: Judges) -> Rule:
+    return Rule(routine, order, judges.of(routine.conditions, routine.variables))
 
 
 def _stay(trigger: PresenceTrigger, watched: Watched, deadline_s: float) -> Stay:

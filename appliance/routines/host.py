@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from appliance.errors import ApplianceError, RoutineError
 from appliance.events import Event
+from appliance.fields import did_you_mean
 from appliance.routines.actions import ActionRunner
-from appliance.routines.effects import Cancel, Instant, Note, Outcome, Output, Perform
+from appliance.routines.effects import Cancel, Instant, Note, Outcome, Output, Perform, Refused
 from appliance.routines.engine import Engine
 from appliance.routines.facts import MAX_PAYLOAD_BYTES
 from appliance.routines.schema import Routine
@@ -37,6 +38,7 @@ class RoutineHost:
         runner: carries out effects.
         now: the moment on both clocks.
         on_error: gets one line for each failure.
+        on_note: gets what becomes of routines that were started by hand.
         listen: is told which MQTT topics are wanted.
         sun: of the device's place.
         pending: where timers outlive the process; None to forget them.
@@ -53,12 +55,14 @@ class RoutineHost:
         runner: ActionRunner,
         now: Callable[[], Instant],
         on_error: Callable[[str], None],
+        on_note: Callable[[Note], None],
         listen: Callable[[frozenset[str]], None],
         sun: SunTimes | None,
         pending: PendingFile | None,
     ) -> None:
         self._load, self._file = load, file
         self._runner, self._now, self._on_error, self._listen = runner, now, on_error, listen
+        self._on_note = on_note
         self._pending, self._budget = pending, WriteBudget()
         self._seen = _state_of(file)
         self._engine = Engine(load(), sun=sun)
@@ -92,6 +96,17 @@ class RoutineHost:
             )
             return
         self._obey(self._engine.message(topic, payload, self._caught_up(), retained=retained))
+
+    def begin(self, routine_id: str) -> None:
+        """Start a routine by hand; conditions, cooldown and mode decide as though its trigger had come.
+
+        Raises:
+            RoutineError: there is none of this name.
+        """
+        known = self._engine.runs.rules
+        if routine_id not in known:
+            raise RoutineError(f"routine {routine_id}: not known here{did_you_mean(routine_id, known)}")
+        self._obey(self._engine.begin(routine_id, self._caught_up(), cause="by hand"))
 
     def advance(self) -> None:
         """Time went on: what is due is done, and what is pending is written now and then."""
@@ -156,6 +171,10 @@ class RoutineHost:
             match waiting.popleft():
                 case Note() as note:
                     self._say(note)
+                case Refused() as refused:
+                    if refused.by_hand or _log.isEnabledFor(logging.DEBUG):
+                        for note in refused.notes():
+                            self._say(note)
                 case Cancel(run=run):
                     if run in self._acting:
                         self._acting.pop(run)[1].cancel()
@@ -184,6 +203,8 @@ class RoutineHost:
         self._obey(self._engine.finished(perform.run, self._caught_up(), answer=answer, error=error))
 
     def _say(self, note: Note) -> None:
+        if note.by_hand:
+            self._on_note(note)
         if note.outcome is Outcome.FAILED:
             self._on_error(note.words)
         elif note.outcome in _SAID:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.errors import RoutineError
+from appliance.routines.conditions import Judge, judge
+from appliance.routines.daytime import Refusal
 from appliance.routines.effects import (
     Cancel,
     Instant,
@@ -18,6 +20,8 @@ from appliance.routines.effects import (
     Outcome,
     Output,
     Perform,
+    Refused,
+    line,
 )
 from appliance.routines.facts import Facts
 from appliance.routines.fill import effect_of
@@ -25,19 +29,19 @@ from appliance.routines.notation import duration_words
 from appliance.routines.schema import (
     Action,
     ChooseAction,
-    Condition,
     DelayAction,
     Routine,
     RoutineAction,
     SetValueAction,
     WebhookAction,
 )
-from appliance.routines.template import Lookup, as_text, render_tree, shown
+from appliance.routines.template import as_text, render_tree, shown
 
 MAX_CALLS = 100
 """Routines that one event may start through other routines; more is a fault of the file."""
 
-MAX_WORDS = 1000
+_ANSWERS = 4096
+"""Different conditions whose answers are remembered during one event; where there are more, few are shared."""
 
 Way = tuple[int, ...]
 """To a list of actions within a routine: pairs of a `choose`'s place and its option's, -1 for the default."""
@@ -49,17 +53,28 @@ class Trigger:
 
     cause: str
     info: dict[str, Any] = field(default_factory=dict)
+    by_hand: bool = False
+    """Whether somebody started it, who wants to hear what becomes of it."""
 
 
 @dataclass(slots=True)
 class Rule:
-    """A routine with what goes on in it. `order` is its place in the file."""
+    """A routine with what goes on in it. `order` is its place in the file, `judge` asks its conditions."""
 
     routine: Routine
     order: int
+    judge: Judge | None
+    id: str = field(init=False)
     runs: "list[Run]" = field(default_factory=list)
     queue: deque[Trigger] = field(default_factory=deque)
     cooldown_until_s: float | None = None
+
+    def __post_init__(self) -> None:
+        self.id = self.routine.id
+
+
+Found = tuple[Rule, Trigger]
+"""A rule whose trigger came."""
 
 
 @dataclass(slots=True)
@@ -102,10 +117,42 @@ class Runs:
 
     # What comes from outside
 
-    def fire(self, rule: Rule, trigger: Trigger, at: Instant) -> None:
-        """A trigger came: conditions, cooldown and mode decide; then everything that follows at once."""
-        self._fire(rule, trigger, at)
-        self._start_called(at)
+    def fire(self, found: Iterable[Found], at: Instant) -> None:
+        """Triggers came: conditions, cooldown and mode decide; then everything that follows at once.
+
+        Rules with the same conditions share the answer, until something runs that might change it.
+        """
+        answers: dict[Judge, Refusal | None] = {}
+        own: dict[str, Any] = {}
+        cause: Trigger | None = None
+        refused: list[tuple[str, Refusal]] = []
+        for rule, trigger in found:
+            if trigger is not cause:
+                cause, own = trigger, {"trigger": trigger.info}
+                answers.clear()
+                refused = []
+            judge = rule.judge
+            if judge is not None:
+                if judge in answers:
+                    why = answers[judge]
+                else:
+                    try:
+                        why = judge(self._facts, own, at)
+                    except RoutineError as error:
+                        self._cannot_judge(rule, trigger, error, at)
+                        refused = []
+                        continue
+                    if len(answers) < _ANSWERS:
+                        answers[judge] = why
+                if why is not None:
+                    if not refused:
+                        self.outputs.append(Refused(trigger.cause, at, refused, trigger.by_hand))
+                    refused.append((rule.id, why))
+                    continue
+            self._enter(rule, trigger, at)
+            self._start_called(at)
+            answers.clear()
+            refused = []
 
     def next_wake_s(self) -> float | None:
         """When the next delay is over."""
@@ -118,7 +165,7 @@ class Runs:
         _, number = heapq.heappop(self._delays)
         run = self._by_number[number]
         run.wake_s = None
-        self._note(run.rule, Outcome.RESUMED, "the wait is over", at)
+        self._note(run.rule, run.trigger, Outcome.RESUMED, "the wait is over", at)
         self._go_on(run, at)
         self._start_called(at)
 
@@ -139,12 +186,13 @@ class Runs:
 
     def cancel(self, rule: Rule, why: str, at: Instant) -> None:
         """End all runs of a routine, and those that wait for their turn."""
-        rule.queue.clear()
+        while rule.queue:
+            self._note(rule, rule.queue.popleft(), Outcome.FORGOTTEN, why, at)
         for run in tuple(rule.runs):
             self._forget(run)
             if run.performing:
                 self.outputs.append(Cancel(run.number, rule.routine.id))
-            self._note(rule, Outcome.FORGOTTEN, why, at)
+            self._note(rule, run.trigger, Outcome.FORGOTTEN, why, at)
 
     def resume(self, rule: Rule, trigger: Trigger, own: dict[str, Any], blocks: list[Block], wake_s: float) -> None:
         """Take up a run again that waited for a delay before a restart."""
@@ -168,27 +216,34 @@ class Runs:
             called, why = self._calls[0]
             self._calls.clear()
             words = f"routine {called}: not started, with {MAX_CALLS} others at the same moment ({why.cause})"
-            self._note(self.rules[called], Outcome.FAILED, words, at)
+            self._note(self.rules[called], why, Outcome.FAILED, words, at)
 
     def _fire(self, rule: Rule, trigger: Trigger, at: Instant) -> None:
-        routine = rule.routine
-        lookup = self._facts.lookup(routine, {"trigger": trigger.info})
+        """As `fire`, for one rule that another one starts."""
         try:
-            why = self._why_not(routine.conditions, lookup, at)
+            why = rule.judge(self._facts, {"trigger": trigger.info}, at) if rule.judge else None
         except RoutineError as error:
-            self._note(rule, Outcome.FAILED, f"routine {routine.id}: a condition cannot be judged: {error}", at)
+            self._cannot_judge(rule, trigger, error, at)
             return
-        if why:
-            self._note(rule, Outcome.CONDITION, f"{why} ({trigger.cause})", at)
+        if why is not None:
+            self.outputs.append(Refused(trigger.cause, at, [(rule.routine.id, why)], trigger.by_hand))
             return
+        self._enter(rule, trigger, at)
+
+    def _cannot_judge(self, rule: Rule, trigger: Trigger, error: RoutineError, at: Instant) -> None:
+        words = f"routine {rule.routine.id}: a condition cannot be judged: {error}"
+        self._note(rule, trigger, Outcome.FAILED, words, at)
+
+    def _enter(self, rule: Rule, trigger: Trigger, at: Instant) -> None:
+        """The conditions hold: cooldown and mode decide."""
         if rule.cooldown_until_s is not None and at.elapsed_s < rule.cooldown_until_s:
             left = duration_words(round(rule.cooldown_until_s - at.elapsed_s, 1))
-            self._note(rule, Outcome.COOLDOWN, f"cooldown, {left} left ({trigger.cause})", at)
+            self._note(rule, trigger, Outcome.COOLDOWN, f"cooldown, {left} left ({trigger.cause})", at)
             return
         if not self._has_room(rule, trigger, at):
             return
-        if routine.cooldown_s:
-            rule.cooldown_until_s = at.elapsed_s + routine.cooldown_s
+        if rule.routine.cooldown_s:
+            rule.cooldown_until_s = at.elapsed_s + rule.routine.cooldown_s
         self._begin(rule, trigger, at)
 
     def _has_room(self, rule: Rule, trigger: Trigger, at: Instant) -> bool:
@@ -198,7 +253,7 @@ class Runs:
             return True
         match routine.mode:
             case "single":
-                self._note(rule, Outcome.DROPPED, f"still running, mode single ({trigger.cause})", at)
+                self._note(rule, trigger, Outcome.DROPPED, f"still running, mode single ({trigger.cause})", at)
                 return False
             case "restart":
                 self.cancel(rule, f"begun anew, mode restart ({trigger.cause})", at)
@@ -209,22 +264,16 @@ class Runs:
                 rule.queue.append(trigger)
                 if routine.cooldown_s:
                     rule.cooldown_until_s = at.elapsed_s + routine.cooldown_s
-                self._note(rule, Outcome.QUEUED, f"waits for its turn, mode queued ({trigger.cause})", at)
+                self._note(rule, trigger, Outcome.QUEUED, f"waits for its turn, mode queued ({trigger.cause})", at)
                 return False
         words = f"{routine.max} run or wait already, mode {routine.mode} ({trigger.cause})"
-        self._note(rule, Outcome.DROPPED, words, at)
+        self._note(rule, trigger, Outcome.DROPPED, words, at)
         return False
-
-    def _why_not(self, conditions: tuple[Condition, ...], lookup: Lookup, at: Instant) -> str:
-        for number, condition in enumerate(conditions, start=1):
-            if why := self._facts.why_not(condition, lookup, at):
-                return f"condition {number}: {why}"
-        return ""
 
     # Running
 
     def _begin(self, rule: Rule, trigger: Trigger, at: Instant) -> None:
-        self._note(rule, Outcome.FIRED, trigger.cause, at)
+        self._note(rule, trigger, Outcome.FIRED, trigger.cause, at)
         run = self._make(rule, trigger, {"trigger": trigger.info}, [Block(rule.routine.actions)])
         self._go_on(run, at)
 
@@ -254,20 +303,20 @@ class Runs:
 
     def _do(self, run: Run, block: Block, action: Action, at: Instant) -> bool:
         """Does one action; returns whether the run waits now."""
-        lookup = self._facts.lookup(run.rule.routine, run.own)
+        lookup = self._facts.lookup(run.rule.routine.variables, run.own)
         match action:
             case DelayAction():
                 if action.for_s:
                     self._sleep(run, at.elapsed_s + action.for_s)
-                    self._note(run.rule, Outcome.WAITS, duration_words(action.for_s), at)
+                    self._note(run.rule, run.trigger, Outcome.WAITS, duration_words(action.for_s), at)
                 return bool(action.for_s)
             case ChooseAction():
-                run.blocks.append(self._choose(run, block, action, lookup, at))
+                run.blocks.append(self._choose(run, block, action, at))
                 return False
             case SetValueAction():
                 value = render_tree(action.value, lookup)
                 self._facts.values[action.name] = value
-                self._note(run.rule, Outcome.SET, f"{action.name} = {shown(as_text(value))}", at)
+                self._note(run.rule, run.trigger, Outcome.SET, f"{action.name} = {shown(as_text(value))}", at)
                 return False
             case RoutineAction():
                 self._calls.append((action.routine, Trigger(f"routine {run.rule.routine.id}", run.trigger.info)))
@@ -280,16 +329,16 @@ class Runs:
                 )
                 return True
 
-    def _choose(self, run: Run, block: Block, action: ChooseAction, lookup: Lookup, at: Instant) -> Block:
+    def _choose(self, run: Run, block: Block, action: ChooseAction, at: Instant) -> Block:
         place = block.next - 1
         whys = []
         for index, option in enumerate(action.options):
-            why = self._why_not(option.conditions, lookup, at)
-            if not why:
-                self._note(run.rule, Outcome.CHOSE, f"option {index + 1}", at)
+            why = judge(option.conditions, run.rule.routine.variables)(self._facts, run.own, at)
+            if why is None:
+                self._note(run.rule, run.trigger, Outcome.CHOSE, f"option {index + 1}", at)
                 return Block(option.actions, (*block.way, place, index))
-            whys.append(f"option {index + 1}: {why}")
-        self._note(run.rule, Outcome.CHOSE, f"the default ({'; '.join(whys)})", at)
+            whys.append(f"option {index + 1}: {why()}")
+        self._note(run.rule, run.trigger, Outcome.CHOSE, f"the default ({'; '.join(whys)})", at)
         return Block(action.default, (*block.way, place, -1))
 
     def _sleep(self, run: Run, wake_s: float) -> None:
@@ -306,7 +355,7 @@ class Runs:
     def _end(self, run: Run, outcome: Outcome, words: str, at: Instant) -> None:
         self._forget(run)
         rule = run.rule
-        self._note(rule, outcome, words, at)
+        self._note(rule, run.trigger, outcome, words, at)
         if rule.queue and not rule.runs:
             # Its conditions held when it was queued.
             self._begin(rule, rule.queue.popleft(), at)
@@ -315,11 +364,8 @@ class Runs:
         del self._by_number[run.number]
         run.rule.runs.remove(run)
 
-    def _note(self, rule: Rule, outcome: Outcome, words: str, at: Instant) -> None:
-        if not words.isprintable():
-            # Topics and expressions of the file may hold line breaks; what is logged is one line.
-            words = shown(words, MAX_WORDS)
-        self.outputs.append(Note(rule.routine.id, outcome, words, at))
+    def _note(self, rule: Rule, trigger: Trigger, outcome: Outcome, words: str, at: Instant) -> None:
+        self.outputs.append(Note(rule.routine.id, outcome, line(words), at, trigger.by_hand))
 
 
 def _place(run: Run) -> str:

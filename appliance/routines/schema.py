@@ -10,7 +10,19 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, fie
 from pydantic_core import PydanticCustomError
 
 from appliance.events import Fault
-from appliance.fields import Choice, KindBy, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, did_you_mean
+from appliance.fields import (
+    LANGUAGE,
+    ROUTINE_ID,
+    Choice,
+    KindBy,
+    Matching,
+    NotEmpty,
+    PlainModel,
+    Range,
+    Topic,
+    Wanted,
+    did_you_mean,
+)
 from appliance.routines.expression import Expression
 from appliance.routines.notation import (
     Address,
@@ -58,7 +70,7 @@ def _listed(found: object) -> object:
 
 
 _Name = Annotated[str, Matching(NAME, "a name of a-z, 0-9 and _ that begins with a letter")]
-_RoutineId = Annotated[str, Matching(r"[a-z0-9_]{1,64}", "1 to 64 of a-z, 0-9 and _")]
+_RoutineId = Annotated[str, Matching(ROUTINE_ID, "1 to 64 of a-z, 0-9 and _")]
 _Days = Annotated[tuple[Day, ...], Field(strict=False), BeforeValidator(_listed)]
 _LevelDb = Annotated[float, Range(-60, 0)]
 
@@ -236,7 +248,7 @@ class _SoundAction(PlainModel):
     @model_validator(mode="after")
     def _can_be_heard(self, info: ValidationInfo) -> Self:
         if not (info.context or {}).get("can_play", True):
-            raise PydanticCustomError("plain", "cannot be used: this device has no player for sounds and speech yet")
+            raise PydanticCustomError("plain", "cannot be used: name the loudspeaker's channels in audio.music_outputs")
         return self
 
 
@@ -262,7 +274,7 @@ class AnnounceAction(_SoundAction):
 
     action: Literal["announce"]
     text: TextWithValues
-    language: Annotated[str, Matching(r"[a-z]{2,3}(-[a-z0-9]{2,8})?", "a language such as en, de or en-gb")] = "en"
+    language: Annotated[str, Matching(LANGUAGE, "a language such as en, de or en-gb")] = "en"
     level_db: _LevelDb = 0.0
 
 

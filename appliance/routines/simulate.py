@@ -16,7 +16,7 @@ from appliance.events import (
     PresenceChanged,
     StreamHealth,
 )
-from appliance.routines.effects import Effect, Instant, Note, Outcome, Output, Perform, Request
+from appliance.routines.effects import Effect, Instant, Note, Outcome, Output, Perform, Refused, Request
 from appliance.routines.engine import Engine
 from appliance.routines.explain import effect_words
 from appliance.routines.schema import Routine
@@ -86,13 +86,14 @@ class Told:
     effect: Effect | None = None
 
 
-_KINDS = {
+KINDS = {
     Outcome.FIRED: Kind.FIRED,
     Outcome.CONDITION: Kind.NOT,
     Outcome.COOLDOWN: Kind.NOT,
     Outcome.DROPPED: Kind.NOT,
     Outcome.FAILED: Kind.FAILED,
 }
+"""The kinds of the engine's notes; all others are steps."""
 
 
 def simulate(
@@ -158,8 +159,10 @@ class _Simulation:
         while waiting:
             output = waiting.popleft()
             match output:
+                case Refused():
+                    waiting.extendleft(reversed([*output.notes()]))
                 case Note() if output.outcome is not Outcome.DONE:
-                    kind = _KINDS.get(output.outcome, Kind.STEP)
+                    kind = KINDS.get(output.outcome, Kind.STEP)
                     words = output.words.removeprefix(f"routine {output.routine_id}: ")
                     if kind is Kind.STEP:
                         words = f"{output.outcome.value}: {words}"

@@ -2,13 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from appliance.errors import RoutineError
 from appliance.events import MotionStarted, MotionUpdated
 from appliance.routines.facts import Message
-from appliance.routines.runs import Rule, Trigger
+from appliance.routines.runs import Found, Rule, Trigger
 from appliance.routines.schema import (
     HealthTrigger,
     MotionTrigger,
@@ -26,14 +25,6 @@ class Watched(NamedTuple):
 
     rule: Rule
     place: int
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A rule whose trigger came."""
-
-    rule: Rule
-    trigger: Trigger
 
 
 class Watch:
@@ -54,8 +45,11 @@ class Watch:
         self.faults: frozenset[str] = frozenset()
         for rule in rules:
             self._add(rule)
+        # Each rule once and in the order of the file, as it fires.
         self.at_once = {
-            presence: [watched.rule for trigger, watched in found if not trigger.for_s]
+            presence: list(
+                {watched.rule.order: watched.rule for trigger, watched in found if not trigger.for_s}.values()
+            )
             for presence, found in self.presence.items()
         }
         # In the order of their deadlines a list is a heap already.
@@ -112,7 +106,7 @@ class Watch:
             info |= {"direction": _direction(event.radial_mps), "speed_mps": round(abs(event.radial_mps), 2)}
             cause += f" {info['direction']} at {info['speed_mps']:g} m/s"
         why = Trigger(cause, info)
-        return [Found(rule, why) for trigger in met for rule in self.of_this_motion.pop(trigger)]
+        return [(rule, why) for trigger in met for rule in self.of_this_motion.pop(trigger)]
 
     def motion_stopped(self) -> None:
         """The next motion is a new one."""
@@ -126,7 +120,7 @@ class Watch:
             return []
         info = {"topic": message.topic, "payload": message.value}
         why = Trigger(f"message {shown(message.text)} on {message.topic}", info)
-        return [Found(rule, why) for trigger, rule in waiting if _says_so(trigger, message)]
+        return [(rule, why) for trigger, rule in waiting if _says_so(trigger, message)]
 
     def health(self, faults: Iterable[str]) -> list[Found]:
         """Triggers that wait for these changes of faults."""
@@ -135,13 +129,13 @@ class Watch:
         for event, changed in (("appears", self.faults - before), ("goes", before - self.faults)):
             for fault in sorted(changed):
                 why = Trigger(f"fault {fault} {event}", {"fault": fault})
-                found += [Found(rule, why) for rule in self._health.get((event, fault), ())]
+                found += [(rule, why) for rule in self._health.get((event, fault), ())]
         any_before, any_now = bool(before), bool(self.faults)
         if any_before != any_now:
             event = "appears" if any_now else "goes"
             fault = ", ".join(sorted(self.faults or before))
             why = Trigger(f"fault {fault} {event}", {"fault": fault})
-            found += [Found(rule, why) for rule in self._health.get((event, None), ())]
+            found += [(rule, why) for rule in self._health.get((event, None), ())]
         return found
 
 

@@ -1,9 +1,12 @@
 """The whole service with a real broker: what it says on the wire, and what it does while nobody listens."""
 
 import asyncio
+import csv
 import http.server
+import importlib.util
 import json
 import signal
+import socket
 import sys
 import threading
 import time
@@ -14,14 +17,14 @@ import pytest
 from pydantic import TypeAdapter
 from support import wire
 from support.mosquitto import wait_until
-from support.service import ServiceProcess, environment
+from support.service import ServiceProcess, environment, pipistrelle
 
 from appliance.app import Service, Source, WallClock
 from appliance.cli.broker import PrivateBroker
 from appliance.config.schema import Config
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import VirtualRoom
-from appliance.outputs.payloads import TOPICS, ErrorMessage, EventMessage
+from appliance.outputs.payloads import TOPICS, ErrorMessage, EventMessage, rfc3339
 from appliance.simulation.scenes import empty
 
 ROOT = "pipistrelle/den"
@@ -196,6 +199,69 @@ def test_actions_that_fail_are_logged_and_told_on_error(broker, subscribe, write
     for line in words:
         assert len(service.lines(line)) == 1
     assert live.on(f"{ROOT}/status") == [b"online"]
+    assert service.stop() == 0
+
+
+@pytest.fixture
+def hanging_server():
+    """Takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/secret-token"
+
+
+def test_each_fault_is_told_once_with_its_routine_and_hurts_no_other(
+    broker, subscribe, write_config, serve, hanging_server
+):
+    def heard(topic):
+        return {"trigger": "mqtt", "topic": f"home/{topic}"}
+
+    tell = {"action": "mqtt.publish", "topic": "home/told", "payload": "{trigger.payload}"}
+    wrong_type = routine("warm", heard("warm"), tell)
+    wrong_type["conditions"] = [{"condition": "expression", "expression": "trigger.payload > 25"}]
+    never_came = routine("sky", heard("go"), tell | {"payload": "{sky}"})
+    never_came["variables"] = {"sky": {"topic": "home/weather"}}
+    config = write_config(
+        broker,
+        routines=[
+            routine("hangs", heard("go"), {"action": "webhook", "url": hanging_server, "timeout_s": 0.5}, tell),
+            routine("endless", heard("go"), command("endless", timeout_s=0.5), tell),
+            routine("option", heard("binary"), command("say", values={"text": "{trigger.payload}"})),
+            never_came,
+            wrong_type,
+            routine("good", heard("good"), tell),
+        ],
+        commands={"endless": [sys.executable, "-c", "import time; time.sleep(3600)"], "say": ["true", "{text}"]},
+    )
+    live = subscribe()
+    service = serve(config, "room:empty")
+    service.wait_for_line("connected to broker")
+    wait_until(lambda: live.publish("home/good", b"before") or b"before" in live.on("home/told"), "the first answer")
+    for topic, payload in {
+        "go": b"x",
+        "warm": b"like a summer's day",
+        "binary": b"a\0b\xff",
+        "good": b"x" * 70_000,
+    }.items():
+        live.publish(f"home/{topic}", payload)
+    wanted = {
+        "routine hangs: action 1 (webhook): not done within 0.5 s",
+        "routine endless: action 1 (command): not done within 0.5 s",
+        "routine option: action 1 (command): the value text holds a NUL character",
+        "routine sky: action 1 (mqtt.publish): the value sky is missing: home/weather has sent no message yet",
+        (
+            "routine warm: a condition cannot be judged: the expression cannot be evaluated: "
+            "'>' not supported between instances of 'str' and 'int'"
+        ),
+        "routines: a message of 70000 bytes on home/good is passed over; 65536 at most",
+    }
+    live.wait(lambda: len(live.on(f"{ROOT}/error")) >= len(wanted), "all errors")
+    live.publish("home/good", b"behind")
+    live.wait_for("home/told", b"behind")
+    words = [error["message"] for error in states(live, "error")]
+    assert sorted(words) == sorted(wanted)
+    assert all(len(service.lines(line)) == 1 for line in wanted)
+    assert set(live.on("home/told")) == {b"before", b"behind"}
+    assert service.process.poll() is None
     assert service.stop() == 0
 
 
@@ -403,3 +469,49 @@ def test_a_wait_outlives_a_kill(broker, subscribe, write_config, tmp_path):
         assert time.monotonic() - asked_s < 30
         assert service.stop() == 0
     assert live.on("home/told") == [b"later"]
+
+
+def exported(state, kind, path):
+    """What `pipistrelle history --export` writes of a state directory."""
+    env = environment(STATE_DIRECTORY=str(state))
+    made = pipistrelle("history", "--hours", "1", "--export", kind, "--output", path, env=env)
+    assert (made.returncode, made.stderr) == (0, "")
+    return path
+
+
+@pytest.mark.slow
+def test_history_shows_and_exports_what_the_service_told(broker, subscribe, write_config, tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    env = environment(STATE_DIRECTORY=str(state), TZ="UTC")
+    live = subscribe()
+    with ServiceProcess(tmp_path, "--config", write_config(broker), "--source", "room:visit", env=env) as service:
+        both = {"motion_started", "motion_stopped"}
+        wait_until(lambda: both <= {event.type for event in events(live)}, "a motion and its end", 60.0)
+        assert service.stop() == 0
+    live.wait_for(f"{ROOT}/status", b"offline")
+
+    shown = pipistrelle("history", "--hours", "1", env=env)
+    assert shown.returncode == 0
+    assert "occupied" in shown.stdout
+    assert "motion started" in shown.stdout
+
+    lines = [json.loads(line) for line in exported(state, "jsonl", tmp_path / "out.jsonl").read_text().splitlines()]
+    told = [json.loads(payload) for payload in live.on(f"{ROOT}/event")]
+    assert [line for line in lines if line["topic"] == "event"] == [
+        {"at": event.pop("at"), "topic": "event"} | event for event in told
+    ]
+    assert [line["presence"] for line in lines if line["topic"] == "presence"] == [
+        each["presence"] for each in states(live, "presence")
+    ]
+    rows = list(csv.DictReader(exported(state, "csv", tmp_path / "out.csv").open()))
+    assert [(row["at"], row["topic"], row["cause"]) for row in rows] == [
+        (line["at"], line["topic"], line.get("cause", "")) for line in lines
+    ]
+    if importlib.util.find_spec("pyarrow"):
+        from pyarrow import parquet
+
+        table = parquet.read_table(exported(state, "parquet", tmp_path / "out.parquet")).to_pylist()
+        assert [(rfc3339(row["at"]), row["topic"], row["cause"] or "") for row in table] == [
+            (row["at"], row["topic"], row["cause"]) for row in rows
+        ]

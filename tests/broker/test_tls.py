@@ -1,5 +1,6 @@
 """TLS with a real Mosquitto: what works, and in which words each fault is told, by the service and by the doctor."""
 
+import json
 import ssl
 import subprocess
 
@@ -8,6 +9,7 @@ from support.certificates import Authority
 from support.mosquitto import wait_until
 
 from appliance.cli.broker import PrivateBroker
+from appliance.cli.main import main
 from appliance.config.schema import MqttConfig
 from appliance.errors import BrokerSettingsError, BrokerUnavailable
 from appliance.outputs.broker import BrokerSettings, broker_settings, tls_context
@@ -84,6 +86,32 @@ def test_encrypted_and_with_a_client_certificate(start, authority, make_output, 
     wait_until(lambda: not output.connected, "the loss seen")
     wait_until(lambda: output.connected, "our return")
     assert output.counts().callback_errors == 0
+
+
+def fleet_status(capsys, folder, broker, authority, **more):
+    """Exit code, the units listed and what was said of a fault, with the broker's settings as an owner writes them."""
+    mqtt = {"host": broker.host, "port": broker.port, "tls": True, "tls_ca_file": str(authority.certificate)} | more
+    (folder / "appliance.yaml").write_text(json.dumps({"mqtt": mqtt}))
+    code = main(["fleet", "status", "--json", "--config", str(folder / "appliance.yaml")])
+    out, err = capsys.readouterr()
+    return code, json.loads(out or "[]"), err
+
+
+def test_the_fleet_is_listed_with_a_client_certificate_and_not_without(start, authority, make_output, capsys, tmp_path):
+    broker = start(clients=True)
+    unit = make_output(broker, settings=settings(broker, authority, *authority.issue("attic")))
+    unit.start()
+    wait_until(lambda: unit.connected, "the unit's connection")
+    certificate, key = map(str, authority.issue("overseer"))
+    ours = {"tls_certificate_file": certificate, "tls_key_file": key}
+    wait_until(lambda: fleet_status(capsys, tmp_path, broker, authority, **ours)[1], "the unit's status")
+    code, listed, err = fleet_status(capsys, tmp_path, broker, authority, **ours)
+    assert (code, err) == (0, "")
+    assert [(unit["node"], unit["availability"]) for unit in listed] == [("attic", "online")]
+
+    code, listed, err = fleet_status(capsys, tmp_path, broker, authority)
+    assert (code, listed) == (1, [])
+    assert all_told(err.splitlines(), "it wants a certificate of us", "or another certificate")
 
 
 def test_a_broker_signed_by_somebody_else(start, stranger, make_output, caplog):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -123,6 +124,10 @@ def test_last_will_after_kill_9(broker, subscribe):
         process.wait()
     late = subscribe()
     late.wait_for(f"{ROOT}/status", b"offline")
+
+
+def test_a_message_does_not_wait_for_the_acknowledgement_of_the_one_before(output):
+    assert output._connection._client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_states_need_their_topic(output):

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -567,10 +568,25 @@ def test_doctor_looks_at_all_whatever_is_bad(run, tmp_path):
         "routines",
         "sound card",
         "broker",
+        "service",
     ]
     assert [name for name, line in lines.items() if line.startswith("bad")] == ["sound card", "broker"]
     assert "Nowhere" in lines["sound card"]
     assert "correct mqtt.host" in lines["broker"]
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_doctor_tries_what_routines_play_and_say(run, tmp_path):
+    (tmp_path / "a.yaml").write_text("audio: {music_outputs: [2]}\nmqtt: {enabled: false}\nroutines: {file: r.yaml}\n")
+    rule = "- {id: x, triggers: [{trigger: motion}], actions: [{action: play, media: /gone.wav}, %s]}\n"
+    (tmp_path / "r.yaml").write_text(rule % "{action: announce, text: hello, language: xx}")
+    _, out, _ = run("doctor", "--config", tmp_path / "a.yaml")
+    assert "bad  routines: /gone.wav: cannot be read (No such file or directory); check the path" in out
+    assert "bad  routines: espeak-ng: breaks off (" in out
+    (tmp_path / "r.yaml").write_text(
+        rule.replace("play, media: /gone.wav", "stop_playing") % "{action: announce, text: a}"
+    )
+    assert f"ok   routines: {tmp_path}/r.yaml: 1" in run("doctor", "--config", tmp_path / "a.yaml")[1]
 
 
 def test_doctor_prints_names_as_they_are(run, tmp_path):

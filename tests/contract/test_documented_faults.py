@@ -52,6 +52,17 @@ CONFIG_FAULTS = [
     ("audio:\n  rate_hz: 48000\n", "2:12: audio.rate_hz: must be 192000 or 96000"),
     ("audio:\n  mics: 9\n", "2:9: audio.mics: must be a whole number from 1 to 8, or auto"),
     ("audio:\n  outputs: 0\n", "2:12: audio.outputs: must be a whole number from 1 to 8"),
+    ("audio:\n  tone_outputs: 1\n", "2:17: audio.tone_outputs: must be a list of channels, or all"),
+    ("audio:\n  tone_outputs: [3]\n", "2:17: audio.tone_outputs: must be different channels from 1 to 2 (outputs)"),
+    (
+        "audio:\n  playback: none\n  music_outputs: [1]\n",
+        "3:18: audio.music_outputs: must be [] where playback is none",
+    ),
+    ("audio:\n  music_outputs: all\n", "2:18: audio.music_outputs: must be a list of channels"),
+    (
+        "audio:\n  music_outputs: [1]\n  speaker_full_scale_db_spl: 80\n",
+        "2:18: audio.music_outputs: must be other channels than tone_outputs, whose cap leaves 0.00 of full scale",
+    ),
     ("audio:\n  format: S24_3L\n", "2:11: audio.format: must be auto, S32_LE or S24_3LE (did you mean S24_3LE?)"),
     ("audio:\n  block_ms: 5.5\n", "2:13: audio.block_ms: must be a whole number from 5 to 50"),
     (

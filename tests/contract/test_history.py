@@ -73,7 +73,7 @@ def test_exports_hold_every_entry(capsys, path, tmp_path):
 
 
 def test_parquet_holds_the_same(capsys, path, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="42 MB more: pip install 'pipistrelle[parquet]'")
     assert run(capsys, "--file", path, *SPAN, "--export", "parquet", "--output", tmp_path / "out")[0] == 0
     rows = parquet.read_table(tmp_path / "out").to_pylist()
     assert len(rows) == 37

@@ -34,7 +34,10 @@ def run(capsys, monkeypatch, tmp_path):
     marker = tmp_path / "started"
     (tmp_path / "appliance.yaml").write_text(
         json.dumps(
-            {"routines": {"file": "r.yaml", "position": [52.5, 13.4], "commands": {"siren": ["touch", str(marker)]}}}
+            {
+                "mqtt": {"enabled": False},
+                "routines": {"file": "r.yaml", "position": [52.5, 13.4], "commands": {"siren": ["touch", str(marker)]}},
+            }
         )
     )
     (tmp_path / "r.yaml").write_text(ROUTINES)
@@ -66,7 +69,7 @@ def test_check_is_as_strict_as_the_service(run, tmp_path):
     assert (code, out) == (78, "")
     assert err == (
         f"{tmp_path}/r.yaml:8:48: siren.actions[1]: "
-        "cannot be used: this device has no player for sounds and speech yet\n"
+        "cannot be used: name the loudspeaker's channels in audio.music_outputs\n"
     )
     (tmp_path / "r.yaml").write_text(ROUTINES.replace(", {action: play, media: /a.flac}", ""))
     assert run("check") == (0, f"ok\n{tmp_path}/r.yaml: 2 routines\n", "")
@@ -121,7 +124,8 @@ def test_run(run):
     ("arguments", "code", "words"),
     [
         (("explain", "light_of"), 2, "no routine light_of (did you mean light_off?)"),
-        (("run", "light_off"), 2, "--dry-run"),
+        (("run", "light_off"), 2, "the service is asked over MQTT, and mqtt.enabled is false; --dry-run says"),
+        (("run", "light_off", "--from", "12:00"), 2, "--file, --events and --from are for --dry-run"),
         (("simulate",), 2, "--events"),
         (("simulate", "--events", "gone"), 78, "gone:1:1: file: cannot be read"),
         (("explain", "--from", "soon"), 2, "'soon' is no time such as 18:00"),

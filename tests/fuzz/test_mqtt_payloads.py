@@ -6,8 +6,9 @@
 import json
 import os
 import random
+import re
 
-from appliance.outputs.commands import COMMANDS, CommandRejected, Numbers, parse_command
+from appliance.outputs.commands import COMMANDS, CommandRejected, Numbers, RoutineIds, parse_command
 from appliance.outputs.payloads import Mode
 from appliance.outputs.settings import Settings
 
@@ -40,6 +41,8 @@ def allowed(name, value):
     takes = COMMANDS[name].takes
     if isinstance(takes, Numbers):
         return type(value) is float and takes.low <= value <= takes.high
+    if isinstance(takes, RoutineIds):
+        return re.fullmatch("[a-z0-9_]{1,64}", value) is not None
     return value in takes.meaning.values()
 
 
@@ -57,7 +60,7 @@ def test_any_payload_of_any_command():
             continue
         taken += 1
         assert allowed(name, value)
-        if name != "restart":
+        if name not in {"restart", "routine"}:
             settings = settings.after(name, value)
             assert not (settings.mode is Mode.REST and settings.emission)
     assert taken > COUNT // 200

@@ -9,15 +9,18 @@ import threading
 class Gate:
     """Relays to a broker while it is open. A context manager; `host` and `port` stand in for the broker's.
 
-    A stalled gate takes no byte from either side and ends nothing: each side has to notice by itself.
+    A stalled gate takes no byte from either side and ends nothing: each side has to notice by itself. A tap is told
+    what went through: the connection, the bytes, and whether towards the broker.
     """
 
-    def __init__(self, broker):
+    def __init__(self, broker, tap=None):
+        self._tap = tap
         self.host = broker.host
         self._target = (broker.host, broker.port)
         self._listener = socket.create_server((broker.host, 0))
         self.port = self._listener.getsockname()[1]
         self._pairs: dict[socket.socket, socket.socket] = {}
+        self._nears: set[socket.socket] = set()
         self._stalled: set[socket.socket] = set()
         self._open = True
         self._ended = False
@@ -85,6 +88,7 @@ class Gate:
             near.close()
             return
         self._pairs |= {near: far, far: near}
+        self._nears.add(near)
 
     def _forward(self, end):
         other = self._pairs[end]
@@ -92,6 +96,9 @@ class Gate:
         with contextlib.suppress(OSError):
             data = end.recv(65_536)
             other.sendall(data)
+            if self._tap:
+                near = end if end in self._nears else other
+                self._tap(near, data, towards_broker=end is near)
         if not data:
             for each in (end, other):
                 del self._pairs[each]

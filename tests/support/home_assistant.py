@@ -2,7 +2,8 @@
 
 It is looked for as `hass` in `$PIPISTRELLE_HOME_ASSISTANT` (a program, or a virtual environment) or on the PATH:
 
-    python3.13 -m venv hass && hass/bin/pip install homeassistant==2025.4.4 paho-mqtt==2.1.0
+    python3.13 -m venv hass
+    hass/bin/pip install homeassistant==2025.4.4 home-assistant-frontend==20250411.0 paho-mqtt==2.1.0
     PIPISTRELLE_HOME_ASSISTANT=hass make test-all
 """
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 DEADLINE_S = 20.0
 
@@ -28,20 +30,26 @@ class Received:
 
 
 class Subscriber:
-    """Subscribes to everything at QoS 2, so that what comes shows the QoS it was published with."""
+    """Subscribes to everything at QoS 2, so that what comes shows the QoS it was published with.
 
-    def __init__(self, broker, user=None, password=None):
+    With a session's name the broker keeps for it what comes while it is away. `last` has each topic's newest payload.
+    """
+
+    def __init__(self, broker, user=None, password=None, session=None):
         self.messages: list[Received] = []
         self.connections = 0
         self._changed = threading.Condition()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self.last: dict[str, bytes] = {}
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=session or "", protocol=MQTTProtocolVersion.MQTTv5)
         if user is not None:
             self._client.username_pw_set(user, password)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe("#", 2)
         self._client.on_subscribe = self._subscribed
         self._client.on_message = self._received
-        self._client.connect_async(broker.host, broker.port, keepalive=10)
+        kept = Properties(PacketTypes.CONNECT)
+        kept.SessionExpiryInterval = 3600 if session else 0
+        self._client.connect_async(broker.host, broker.port, keepalive=10, clean_start=session is None, properties=kept)
         self._client.loop_start()
         self.wait(lambda: self.connections, "the subscriber's connection")
 
@@ -53,6 +61,7 @@ class Subscriber:
     def _received(self, _client, _userdata, message):
         with self._changed:
             self.messages.append(Received(message.topic, message.payload, message.retain, message.qos))
+            self.last[message.topic] = message.payload
             self._changed.notify_all()
 
     def wait(self, condition, what):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from appliance.events import MotionStarted, MotionStopped, MotionUpdated, PresenceChanged, StreamHealth
-from appliance.routines.effects import Cancel, Instant, Note, Outcome, Perform
+from appliance.routines.effects import Cancel, Instant, Note, Outcome, Perform, Refused
 from appliance.routines.engine import Engine
 from appliance.routines.schema import Routine
 from appliance.types import MotionClass, Presence
@@ -82,6 +82,8 @@ class Bench:
         while waiting:
             output = waiting.pop(0)
             match output:
+                case Refused():
+                    waiting = [*output.notes(), *waiting]
                 case Note():
                     self.notes.append((output.routine_id, output.outcome))
                     self.words.append(output.words)

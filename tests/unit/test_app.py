@@ -70,6 +70,9 @@ class FakeBroker:
     def publish_state(self, name, state):
         self.said.append((name, encode(state)))
 
+    def publish_error(self, words):
+        self.said.append(("error", words.encode()))
+
     def publish_event(self, event):
         self.said.append(("event", encode(event)))
 
@@ -108,7 +111,7 @@ def test_a_room_is_paced_unless_it_is_to_be_fast(fast, kind):
     source = open_source(config(), "room:empty", fast=fast)
     assert type(source.audio) is kind
     assert source.carriers_hz == (CARRIER_HZ,)
-    assert (source.audio.mics, source.audio.outputs, source.audio.rate_hz) == (4, 1, RATE_HZ)
+    assert (source.audio.mics, source.audio.outputs, source.audio.rate_hz) == (4, 2, RATE_HZ)
 
 
 @pytest.mark.parametrize(("mics", "block_ms"), [(1, 5), (8, 50)])
@@ -330,6 +333,62 @@ def test_without_emission_the_source_rests_and_the_service_lives(broker, monkeyp
     assert heard.count(b"WATCHDOG=1") == 3
     assert (len(audio.written), audio.suspended) == (20, 1)
     assert b'"emission_changed"' in broker[0].last("event")
+
+
+@pytest.fixture
+def systemd(monkeypatch, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield systemd
+
+
+def test_a_missing_card_is_told_and_waited_for(broker, monkeypatch, systemd):
+    monkeypatch.setattr("appliance.app._LOOK_FOR_CARD_S", 0.0)
+    service = Service(Config(), clock=StreamClock())
+    tries = iter([DeviceNotFound("no card is there"), DeviceNotFound("no card is there"), None])
+
+    def open_card():
+        if error := next(tries):
+            raise error
+        return Source(FakeAudio(heard(0.2)), (CARRIER_HZ,))
+
+    async def whole():
+        source = await service.wait_for(open_card)
+        said = list(broker[0].said)
+        assert [name for name, _ in said] == ["start", "presence", "motion", "health", "error"]
+        assert b'"unknown"' in said[1][1]
+        assert b'"failed","faults":["device_lost"]' in said[3][1]
+        assert said[4][1] == b"no card is there"
+        await service.run(source)
+
+    asyncio.run(whole())
+    assert b'"faults":[]' in broker[0].last("health")
+    assert [name for name, _ in broker[0].said].count("start") == 1
+    assert systemd.recv(4096) == b"STATUS=waiting for the sound card: no card is there"
+    assert systemd.recv(4096) == b"READY=1"
+
+
+def test_a_card_that_does_not_come_ends_the_wait(broker, monkeypatch, systemd):
+    monkeypatch.setattr("appliance.app._LOOK_FOR_CARD_S", 0.0)
+    monkeypatch.setattr("appliance.app._WAIT_FOR_CARD_S", 0.0)
+    service = Service(Config(), clock=StreamClock())
+
+    def open_card():
+        raise DeviceNotFound("no card is there")
+
+    with pytest.raises(DeviceNotFound):
+        asyncio.run(service.wait_for(open_card))
+    assert broker[0].said[-1][0] == "close"
+
+
+def test_safe_mode_is_told_and_leaves_the_files_of_former_runs_alone(broker, monkeypatch, tmp_path):
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    serve(Service(Config(), clock=StreamClock(), safe_mode="it broke"), FakeAudio(heard(0.2)))
+    assert broker[0].settings["memory"] is None
+    assert broker[0].last("error") == b"safe mode: it broke"
+    assert b'"degraded","faults":["safe_mode"]' in broker[0].last("health")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_routines_time_runs_on_while_the_source_rests(tmp_path, caplog):

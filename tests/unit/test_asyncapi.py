@@ -52,10 +52,15 @@ def test_every_schema_is_one():
 def test_what_a_command_documents_is_what_it_takes(name):
     message = DOCUMENT["channels"][f"set_{name}"]["messages"]["command"]
     payload = message["payload"]
-    good = payload.get("enum") or [payload["minimum"], payload["maximum"]]
+    if "pattern" in payload:
+        good, wrong = ["light_off"], ["Light off", "", "a" * 65]
+    else:
+        good = payload.get("enum") or [payload["minimum"], payload["maximum"]]
+        wrong = ["nonsense", -1, 4000]
     for value in good:
+        assert validator(payload).is_valid(value)
         parse_command(name, str(value).encode())
-    for value in ("nonsense", -1, 4000):
+    for value in wrong:
         assert not validator(payload).is_valid(value)
         with pytest.raises(CommandRejected):
             parse_command(name, str(value).encode())

@@ -86,3 +86,12 @@ def test_without_arguments_the_installed_configuration_is_checked(run, monkeypat
 def test_without_an_installed_configuration_the_defaults_hold(run, monkeypatch, tmp_path):
     monkeypatch.setattr(check, "CONFIG_PATH", tmp_path / "none.yaml")
     assert run() == (0, "ok\nbuilt-in defaults: node pipistrelle\n", "")
+
+
+@pytest.mark.parametrize(("outputs", "code"), [("[]", 78), ("[2]", 0)])
+def test_what_plays_wants_a_loudspeaker(run, config, routines, outputs, code):
+    config.write_text(f"audio: {{music_outputs: {outputs}}}\n")
+    routines.write_text(ROUTINES.replace("command, command: chime", "play, media: /a.flac"))
+    found, _, err = run(config, routines)
+    assert found == code
+    assert ("name the loudspeaker's channels in audio.music_outputs" in err) is bool(code)

@@ -18,6 +18,7 @@ from appliance.outputs.payloads import TOPICS
         ("sensitivity", b"62.5", 62.5),
         ("mode", b"Away", "away"),
         ("restart", b"restart", True),
+        ("routine", b"light_off\n", "light_off"),
     ],
 )
 def test_commands(name, payload, value):
@@ -42,7 +43,11 @@ def test_commands(name, payload, value):
         ("sensitivity", "\u0661".encode(), "not plain text"),
         ("mode", b"party", "normal, away or rest"),
         ("restart", b"", "wants restart"),
-        ("volume", b"1", "known are hold_s, sensitivity, emission, mode, restart"),
+        ("routine", b"", "the id of a routine, 1 to 64 of a-z, 0-9 and _"),
+        ("routine", b"Light", "the id of a routine"),
+        ("routine", b"../x", "the id of a routine"),
+        ("routine", b"a" * 65, "the id of a routine"),
+        ("volume", b"1", "known are hold_s, sensitivity, emission, mode, routine, restart"),
     ],
 )
 def test_refused_commands_say_what_would_do(name, payload, words):

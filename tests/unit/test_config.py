@@ -79,6 +79,38 @@ def test_paths_start_at_the_directory_of_the_file(load, tmp_path):
     assert read.mqtt.password_file == Path("/run/secret")
 
 
+def test_outputs_of_tones_and_music(load):
+    audio = load("{}").audio
+    assert (audio.tone_channels, audio.music_channels) == ((0, 1), ())
+    audio = load("audio: {tone_outputs: [1], music_outputs: [2]}").audio
+    assert (audio.tone_channels, audio.music_channels, audio.music_peak) == ((0,), (1,), 1.0)
+    audio = load("audio: {outputs: 1, music_outputs: [1]}").audio
+    assert audio.music_peak == pytest.approx(1.0 - 10.0 ** (-10.0 / 20.0))
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("music_outputs: [3]", "music_outputs: must be different channels from 1 to 2"),
+        ("music_outputs: [0]", "music_outputs: must be different channels from 1 to 2"),
+        ("music_outputs: [1, 1]", "music_outputs: must be different channels from 1 to 2"),
+        ("music_outputs: 1", "music_outputs: must be a list of channels"),
+        ("music_outputs: [true]", "music_outputs: must be a list of channels"),
+        ("music_outputs: null", "music_outputs: must be a list of channels"),
+        ("tone_outputs: []", "tone_outputs: must name a channel"),
+        ("tone_outputs: some", "tone_outputs: must be a list of channels, or all"),
+        (
+            "music_outputs: [1], speaker_full_scale_db_spl: 80",
+            "music_outputs: must be other channels than tone_outputs",
+        ),
+    ],
+)
+def test_outputs_that_are_not_there_or_have_no_room_are_refused(load, written, words):
+    with pytest.raises(ConfigError, match=words):
+        load(f"audio: {{{written}}}")
+    assert load("audio: {outputs: 2, tone_outputs: [1], music_outputs: [2], speaker_full_scale_db_spl: 60}")
+
+
 def test_commands_are_argument_lists(load):
     assert load("routines: {commands: {chime: [aplay, -q, a b.wav]}}").routines.commands == {
         "chime": ("aplay", "-q", "a b.wav")

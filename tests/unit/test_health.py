@@ -169,3 +169,21 @@ def test_a_lost_device_is_a_failure_for_good(clock):
 def test_a_disk_that_fails_degrades(clock):
     state = monitor(clock, {}).state(AT, OutputCounts(0, 0, 0, 0, storage_failed=True))
     assert (state.state, state.faults) == ("degraded", ("storage_failed",))
+
+
+def test_a_clock_that_was_never_set_degrades(clock):
+    state = monitor(clock, {}).state(datetime(1970, 1, 1, 0, 1, tzinfo=UTC), NONE)
+    assert (state.state, state.faults) == ("degraded", ("clock_not_set",))
+
+
+def test_safe_mode_degrades(clock):
+    health = HealthMonitor(notifier=Notifier({}), version="1.2.3", monotonic_s=clock, safe_mode=True)
+    assert (health.state(AT, NONE).state, health.state(AT, NONE).faults) == ("degraded", ("safe_mode",))
+
+
+def test_a_card_that_is_missing_at_the_start_is_a_failure_until_it_is_there(clock):
+    health = monitor(clock, {})
+    health.device_missing()
+    assert (health.state(AT, NONE).state, health.state(AT, NONE).faults) == ("failed", ("device_lost",))
+    health.ready()
+    assert health.state(AT, NONE).state == "ok"

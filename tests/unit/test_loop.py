@@ -35,11 +35,11 @@ class Thinker:
         return Step((), (), ())
 
 
-def run(audio, thinker, *, player=None, deliver=lambda _step, _t_s: None, begin=lambda _loop: None):
+def run(audio, thinker, *, player=None, sounds=None, deliver=lambda _step, _t_s: None, begin=lambda _loop: None):
     """Run to the end; a loop that does not end fails."""
 
     async def bounded():
-        loop = AudioLoop(audio=audio, pipeline=thinker, player=player, deliver=deliver)
+        loop = AudioLoop(audio=audio, pipeline=thinker, player=player, deliver=deliver, sounds=sounds)
         begin(loop)
         async with asyncio.timeout(DEADLINE_S):
             await loop.run()
@@ -205,6 +205,76 @@ def test_a_tone_that_was_never_wanted_begins_with_rest():
     run(audio, thinker, player=player(), deliver=deliver, begin=loops.append)
     assert (rests, thinker.blocks, audio.written) == ([0.0], [], [])
     assert (audio.suspended, audio.closed) == (1, 1)
+
+
+class Sounds:
+    """A sound of so many blocks, once it is asked for."""
+
+    def __init__(self):
+        self.left = 0
+        self.stopped = self.closed = 0
+
+    @property
+    def sounding(self):
+        return self.left > 0
+
+    def add_to(self, samples):
+        if self.left:
+            samples += 1_000
+            self.left -= 1
+
+    def stop(self):
+        self.stopped += 1
+        self.left = min(self.left, 5)
+
+    def close(self):
+        self.closed += 1
+
+
+def test_a_sound_wakes_the_resting_source_for_as_long_as_it_lasts():
+    thinker, loops, rests, sounds = Thinker(), [], [], Sounds()
+    thinker.emission = replace(TONES, on=False)
+
+    def deliver(_step, _t_s):
+        if loops[0].resting:
+            rests.append(len(thinker.blocks))
+            if len(rests) == 1:
+                sounds.left = 30
+                loops[0].request(lambda _pipeline, _t_s: [])
+            if rests[-1]:
+                loops[0].stop()
+
+    audio = FakeAudio(blocks(100), outputs=1)
+    run(audio, thinker, player=player(), sounds=sounds, deliver=deliver, begin=loops.append)
+    assert rests[-1] == 30 - 1 + DRAIN_BLOCKS
+    assert [int(samples[0, 0]) for samples in audio.written] == [1_000] * 30 + [0] * (DRAIN_BLOCKS - 1)
+    assert (audio.suspended, sounds.closed) == (2, 1)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_stop_fades_sounds_out_too(on):
+    thinker, loops, sounds = Thinker(), [], Sounds()
+    thinker.emission = replace(TONES, on=on)
+    sounds.left = 1_000
+
+    def deliver(_step, _t_s):
+        if len(thinker.blocks) == 20:
+            loops[0].stop()
+
+    audio = FakeAudio(blocks(200), outputs=1)
+    run(audio, thinker, player=player(fade_s=0.05), sounds=sounds, deliver=deliver, begin=loops.append)
+    assert (sounds.stopped, sounds.closed) == (1, 1)
+    assert not any(samples.any() for samples in audio.written[-DRAIN_BLOCKS + 1 :])
+    assert all(samples.any() for samples in audio.written[:25])
+
+
+def test_a_lost_card_ends_sounds():
+    sounds = Sounds()
+    sounds.left = 100
+    audio = FakeAudio(blocks(100), outputs=1, write_fails_at=5)
+    with pytest.raises(DeviceLost):
+        run(audio, Thinker(), player=player(), sounds=sounds)
+    assert sounds.closed == 1
 
 
 @pytest.mark.parametrize("how", ["stop", "request"])

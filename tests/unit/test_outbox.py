@@ -79,6 +79,7 @@ def test_a_day_without_a_broker_stays_small():
         outbox.put_event(event(number))
     size_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    print(f"{size_bytes} bytes in memory")
     assert size_bytes < 1 << 20
 
 

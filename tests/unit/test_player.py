@@ -233,3 +233,23 @@ def test_what_can_never_be_played_is_refused_and_what_plays_goes_on():
 
 def test_the_period_is_that_of_the_receiver():
     assert period_frames(CHIRPS, rate_hz=RATE_HZ) == PERIOD_FRAMES
+
+
+def test_tones_and_chirps_come_from_the_outputs_that_are_theirs():
+    def all_outputs(tone_outputs, outputs):
+        source = EmissionPlayer(
+            rate_hz=RATE_HZ,
+            outputs=outputs,
+            fade_s=FADE_S,
+            full_scale_db_spl=FULL_SCALE_DB_SPL,
+            tone_outputs=tone_outputs,
+        )
+        source.follow(Emission(TONES, CHIRPS))
+        return source.process(30_000, first_frame=0)
+
+    alone = all_outputs(None, 1)
+    spread = all_outputs((3, 1), 4)
+    assert alone.any()
+    assert np.array_equal(spread[:, [1, 3]], np.hstack((alone, alone)))
+    assert not spread[:, [0, 2]].any()
+    assert np.array_equal(all_outputs((0, 1), 2), all_outputs(None, 2))

@@ -189,3 +189,17 @@ def test_when_nothing_was_written_nothing_is_played():
 def test_another_rate_is_refused_with_the_cure():
     with pytest.raises(SourceError, match=r"set audio\.rate_hz"):
         VirtualRoom(empty(), rate_hz=96_000)
+
+
+def test_music_changes_nothing_of_how_a_tone_is_heard():
+    """The air absorbs by frequency, and the room takes one for all tones: music must not be counted among them."""
+    t_s = np.arange(19_200) / 192_000
+    tone = 0.1 * np.sin(2 * np.pi * 60_000.0 * t_s)
+    music = 0.5 * np.sin(2 * np.pi * 100.0 * t_s)
+    room = VirtualRoom(empty(), mics=1)
+    room.process(np.int32(tone * 2**31)[:, None])
+    alone_hz = room._middle_hz
+    room.process(np.int32((tone + music) * 2**31)[:, None])
+    assert room._middle_hz == alone_hz == pytest.approx(60_000.0, rel=0.02)
+    room.process(np.int32(music * 2**31)[:, None])
+    assert room._middle_hz == alone_hz

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from support.routines import (
     NOON,
+    PUBLISH,
     STOPPED,
     becomes,
     bench,
@@ -640,3 +641,38 @@ def test_engine_is_started_first():
 
 def test_presence_is_unknown_at_first():
     assert bench().engine.facts.presence is Presence.UNKNOWN
+
+
+def test_what_python_calls_equal_is_a_change_of_the_file_all_the_same():
+    conditions = [{"condition": "state", "name": "trigger.payload", "state": 1}]
+    table = bench(routine(mqtt(), conditions=conditions, actions=[PUBLISH | {"payload": 1}]))
+    table.message(payload=b"1")
+    table.reload(routine(mqtt(), conditions=conditions, actions=[PUBLISH | {"payload": True}]))
+    table.message(payload=b"1")
+    assert [effect.payload for effect in table.done] == [b"1", b"true"]
+    table.reload(routine(mqtt(), conditions=[conditions[0] | {"state": True}]))
+    assert table.message(payload=b"1") == []
+    assert table.message(payload=b"true") == ["r"]
+
+
+def test_routines_with_the_same_conditions_are_judged_anew_when_one_of_them_has_run():
+    """What one sets, the next one sees, although both ask the same."""
+    closed = [{"condition": "state", "name": "door", "state": "closed"}]
+    opens = [set_value("door", "open")]
+    table = bench(
+        *(routine(mqtt(), name=name, conditions=closed, actions=opens) for name in ("a", "b", "c")),
+        routine(mqtt("reset"), name="z", actions=[set_value("door", "closed")]),
+    )
+    table.message("reset")
+    assert table.message() == ["a"]
+    assert table.notes[-2:] == [("b", Outcome.CONDITION), ("c", Outcome.CONDITION)]
+    assert table.words[-1] == "condition 1: door is open, not closed (message x on go)"
+
+
+def test_a_refusal_tells_of_the_moment_at_which_it_was_made():
+    table = bench(routine(mqtt(), conditions=[{"condition": "presence", "state": "occupied"}]))
+    (refused,) = table.engine.message("go", b"x", table.at(1), retained=False)
+    table.event(becomes("occupied"))
+    assert [note.words for note in refused.notes()] == [
+        "condition 1: presence is unknown, not occupied (message x on go)"
+    ]

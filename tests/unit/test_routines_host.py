@@ -10,7 +10,7 @@ from support.routines import NOON, becomes, delay, mqtt, presence
 from appliance.config.load import load_routines
 from appliance.errors import RoutineError
 from appliance.routines.actions import ActionRunner
-from appliance.routines.effects import Instant
+from appliance.routines.effects import Instant, Outcome
 from appliance.routines.facts import MAX_PAYLOAD_BYTES
 from appliance.routines.host import RoutineHost, local_zone
 from appliance.routines.store import PendingFile
@@ -45,7 +45,7 @@ class Home:
 
     def __init__(self, folder):
         self.file, self.pending = folder / "routines.yaml", PendingFile(folder / "pending.json")
-        self.published, self.switched, self.errors, self.listened = [], [], [], []
+        self.published, self.switched, self.errors, self.notes, self.listened = [], [], [], [], []
         self.t_s, self.zero = 0.0, 0.0
         self.player = SlowPlayer()
         self.host = None
@@ -69,6 +69,7 @@ class Home:
             ),
             now=self.now,
             on_error=self.errors.append,
+            on_note=self.notes.append,
             listen=self.listened.append,
             sun=None,
             pending=self.pending,
@@ -161,6 +162,40 @@ def test_a_failure_is_said_with_its_routine_and_ends_its_run_only(live):
     home = live(scene, rule("r", mqtt(), PLAY, publish("never")), rule("other", mqtt(), delay(0), publish("other")))
     assert home.errors == ["routine r: action 1 (play): /a: no such file"]
     assert home.published == [("a", b"other")]
+
+
+def test_what_is_started_by_hand_is_told_step_by_step_and_nothing_else(live):
+    async def scene(home, _tasks):
+        home.host.message("go", b"x", retained=False)
+        home.host.begin("r")
+        home.host.begin("r")
+        home.player.stop()
+        await turns()
+        home.player.fails = True
+        home.host.begin("r")
+        await turns()
+        with pytest.raises(RoutineError, match=r"^routine or: not known here \(did you mean r\?\)$"):
+            home.host.begin("or")
+
+    queued = rule("r", mqtt(), PLAY, publish("behind"), mode="queued", max=3)
+    home = live(scene, queued, rule("other", mqtt(), publish("other")))
+    told = [(note.routine_id, note.outcome) for note in home.notes]
+    waits = [("r", Outcome.QUEUED), ("r", Outcome.QUEUED)]
+    ran = [("r", Outcome.FIRED), ("r", Outcome.DONE)]
+    assert told == [*waits, *ran, *ran, ("r", Outcome.FIRED), ("r", Outcome.FAILED)]
+    assert home.notes[-1].words == home.errors[0] == "routine r: action 1 (play): /a: no such file"
+
+
+def test_a_reload_tells_those_who_wait(live):
+    async def scene(home, _tasks):
+        home.host.message("go", b"x", retained=False)
+        home.host.begin("r")
+        home.write(rule("r", mqtt(), publish("new")))
+        home.host.reload()
+        await turns()
+
+    home = live(scene, rule("r", mqtt(), PLAY, mode="queued", max=2))
+    assert [note.outcome for note in home.notes] == [Outcome.QUEUED, Outcome.FORGOTTEN]
 
 
 def test_a_huge_message_is_passed_over_and_said(live):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reference.routines import Clockwork
 
 from appliance.events import PresenceChanged
-from appliance.routines.effects import Cancel, Instant, Note, Outcome, Perform
+from appliance.routines.effects import Cancel, Instant, Note, Outcome, Perform, Refused
 from appliance.routines.engine import Engine
 from appliance.routines.schema import Routine
 from appliance.routines.snapshot import Snapshot, restore, take
@@ -125,6 +125,9 @@ class Real:
             match output:
                 case Note():
                     self.count(output)
+                case Refused():
+                    for note in output.notes():
+                        self.count(note)
                 case Perform():
                     second = self.zero + output.at.elapsed_s
                     self.told.append((second, output.routine_id, int(output.effect.payload)))

@@ -10,6 +10,12 @@
 #define AVX2 __attribute__((target("avx2,fma")))
 #define ALWAYS_INLINE static inline __attribute__((always_inline)) AVX2
 
+/* A load that gcc does not repeat for each use of its value. */
+ALWAYS_INLINE __m256 once(const float *from)
+{
+    return _mm256_castsi256_ps(_mm256_lddqu_si256((const __m256i *)from));
+}
+
 ALWAYS_INLINE __m256 pcm_8(const int32_t *pcm)
 {
     return _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)pcm));
@@ -24,7 +30,7 @@ ALWAYS_INLINE void convert_1(const int32_t *pcm, size_t outputs, size_t decimati
             const int32_t *const at = pcm + n * decimation + r;
             float *const row = rows + r * PP_PHASE_FLOATS + n;
             /* Output j beside output j + 4, so that the transposition need not cross the vector's halves. */
-#define BESIDE(j)                                                                                            \
+#define BESIDE(j)                                                                          \
     _mm256_cvtepi32_ps(_mm256_loadu2_m128i((const __m128i *)(at + ((j) + 4) * decimation), \
                                            (const __m128i *)(at + (j)*decimation)))
             const __m256 a = BESIDE(0);
@@ -65,15 +71,18 @@ ALWAYS_INLINE void convert_2(const int32_t *pcm, size_t outputs, size_t decimati
     }
 }
 
-/* Two outputs in one go: a group has an even number of them. */
+/* Two outputs in one go: a group has an even number of them. Whole vectors are stored, since a processor stores half a
+ * one no faster. */
 ALWAYS_INLINE void convert_4(const int32_t *pcm, size_t outputs, size_t decimation, float *rows)
 {
     for (size_t n = 0; n < outputs; n += 2, pcm += 2 * 4 * decimation, rows += 2 * 4) {
 #pragma GCC unroll 8
         for (size_t r = 0; r < decimation; r += 2) {
             float *const row = rows + r * PP_PHASE_FLOATS;
-            _mm256_storeu2_m128(row + PP_PHASE_FLOATS, row, pcm_8(pcm + r * 4));
-            _mm256_storeu2_m128(row + PP_PHASE_FLOATS + 4, row + 4, pcm_8(pcm + (decimation + r) * 4));
+            const __m256 first = pcm_8(pcm + r * 4);
+            const __m256 second = pcm_8(pcm + (decimation + r) * 4);
+            _mm256_storeu_ps(row, _mm256_permute2f128_ps(first, second, 0x20));
+            _mm256_storeu_ps(row + PP_PHASE_FLOATS, _mm256_permute2f128_ps(first, second, 0x31));
         }
     }
 }
@@ -155,52 +164,69 @@ ALWAYS_INLINE void turn(const pp_mix_part *part, size_t i, __m256 re, __m256 im)
     _mm256_storeu_ps(part->im + i, _mm256_fmadd_ps(im, turn_re, _mm256_mul_ps(re, turn_im)));
 }
 
-/* Sums and differences are made once for all carriers; every further one adds two multiplications to a pair of taps.
+/* Sums and differences are made once for all carriers. One and two carriers take two vectors at a time, a and b, which
+ * share the loads of their taps: those bound the speed; more would not fit the registers.
  * `at`: this output's entry of the first row and those one and two entries later. */
 #define PLACE(k) (at[(first + (k)) / decimation] + i + (first + (k)) % decimation * PP_PHASE_FLOATS)
-#define SAMPLE(k) _mm256_loadu_ps(PLACE(k))
-/* The same value, by a load that gcc does not repeat for each use. */
-#define KEPT_SAMPLE(k) _mm256_castsi256_ps(_mm256_lddqu_si256((const __m256i *)PLACE(k)))
-#define START(c)                                                             \
+#define SAMPLE(k, v) once(PLACE(k) + (v)*PP_VECTOR)
+/* Loaded once for two vectors, or by the one instruction that multiplies by it. */
+#define TAP(of, k) (vectors > 1 ? once((of) + (k)*PP_VECTOR) : _mm256_load_ps((of) + (k)*PP_VECTOR))
+#define START(c)                                                                                \
     const float *const sum_taps##c = part[carriers > c ? c : 0].mixer->of_sum[0];               \
     const float *const difference_taps##c = part[carriers > c ? c : 0].mixer->of_difference[0]; \
-    __m256 re##c = _mm256_mul_ps(centre, _mm256_load_ps(sum_taps##c + taps / 2 * PP_VECTOR)); \
-    __m256 im##c = _mm256_setzero_ps()
-#define ADD(c)                                                                                         \
-    if (carriers > c) {                                                                                \
-        re##c = _mm256_fmadd_ps(sum, _mm256_load_ps(sum_taps##c + k * PP_VECTOR), re##c);               \
-        im##c = _mm256_fmadd_ps(difference, _mm256_load_ps(difference_taps##c + k * PP_VECTOR), im##c); \
+    const __m256 middle_tap##c = _mm256_load_ps(sum_taps##c + taps / 2 * PP_VECTOR);            \
+    __m256 re_a##c = _mm256_mul_ps(centre_a, middle_tap##c);                                    \
+    __m256 re_b##c = _mm256_mul_ps(centre_b, middle_tap##c);                                    \
+    __m256 im_a##c = _mm256_setzero_ps();                                                       \
+    __m256 im_b##c = _mm256_setzero_ps()
+#define ADD(c)                                                                \
+    if (carriers > c) {                                                       \
+        const __m256 sum_tap = TAP(sum_taps##c, k);                           \
+        const __m256 difference_tap = TAP(difference_taps##c, k);             \
+        re_a##c = _mm256_fmadd_ps(sum_a, sum_tap, re_a##c);                   \
+        im_a##c = _mm256_fmadd_ps(difference_a, difference_tap, im_a##c);     \
+        if (vectors > 1) {                                                    \
+            re_b##c = _mm256_fmadd_ps(sum_b, sum_tap, re_b##c);               \
+            im_b##c = _mm256_fmadd_ps(difference_b, difference_tap, im_b##c); \
+        }                                                                     \
     }
-ALWAYS_INLINE void mix_vector(const float *const at[3], const pp_mix_part *part, size_t i, size_t carriers,
-                              size_t decimation, size_t taps)
+#define TURN(c)                                              \
+    if (carriers > c) {                                      \
+        turn(&part[c], i, re_a##c, im_a##c);                 \
+        if (vectors > 1) {                                   \
+            turn(&part[c], i + PP_VECTOR, re_b##c, im_b##c); \
+        }                                                    \
+    }
+ALWAYS_INLINE void mix_vectors(const float *const at[3], const pp_mix_part *part, size_t i, size_t vectors,
+                               size_t carriers, size_t decimation, size_t taps)
 {
     const size_t first = (PP_PHASE_HISTORY + 1) * decimation - taps;
-    const __m256 centre = SAMPLE(taps / 2);
+    const size_t b = vectors - 1;
+    const __m256 centre_a = SAMPLE(taps / 2, 0);
+    const __m256 centre_b = SAMPLE(taps / 2, b);
     START(0);
     START(1);
     START(2);
     START(3);
 #pragma GCC unroll 64
     for (size_t k = 0; k < taps / 2; k++) {
-        const __m256 old = KEPT_SAMPLE(k);
-        const __m256 new = SAMPLE(taps - 1 - k);
-        const __m256 sum = _mm256_add_ps(old, new);
-        const __m256 difference = _mm256_sub_ps(old, new);
+        const __m256 old_a = SAMPLE(k, 0);
+        const __m256 old_b = SAMPLE(k, b);
+        const __m256 new_a = SAMPLE(taps - 1 - k, 0);
+        const __m256 new_b = SAMPLE(taps - 1 - k, b);
+        const __m256 sum_a = _mm256_add_ps(old_a, new_a);
+        const __m256 sum_b = _mm256_add_ps(old_b, new_b);
+        const __m256 difference_a = _mm256_sub_ps(old_a, new_a);
+        const __m256 difference_b = _mm256_sub_ps(old_b, new_b);
         ADD(0)
         ADD(1)
         ADD(2)
         ADD(3)
     }
-    turn(&part[0], i, re0, im0);
-    if (carriers > 1) {
-        turn(&part[1], i, re1, im1);
-    }
-    if (carriers > 2) {
-        turn(&part[2], i, re2, im2);
-    }
-    if (carriers > 3) {
-        turn(&part[3], i, re3, im3);
-    }
+    TURN(0)
+    TURN(1)
+    TURN(2)
+    TURN(3)
 }
 
 ALWAYS_INLINE void mix_carriers(const float *rows, size_t floats, size_t lanes, const pp_mix_part *parts,
@@ -211,8 +237,14 @@ ALWAYS_INLINE void mix_carriers(const float *rows, size_t floats, size_t lanes, 
         part[c] = parts[c];
     }
     const float *const at[3] = {rows, rows + lanes, rows + 2 * lanes};
-    for (size_t i = 0; i < floats; i += PP_VECTOR) {
-        mix_vector(at, part, i, carriers, decimation, taps);
+    size_t i = 0;
+    if (carriers <= 2) {
+        for (; i + PP_VECTOR < floats; i += 2 * PP_VECTOR) {
+            mix_vectors(at, part, i, 2, carriers, decimation, taps);
+        }
+    }
+    for (; i < floats; i += PP_VECTOR) {
+        mix_vectors(at, part, i, 1, carriers, decimation, taps);
     }
 }
 
@@ -362,39 +394,69 @@ ONE_GROUP weigh_2(const float *in, const float *taps, float *out)
     _mm_storeu_ps(out, weigh(in, taps, PP_STAGE_3_TAPS * 4));
 }
 
-/* From four microphones on an entry fills its vectors, and entries that share their tap are added first. */
-ALWAYS_INLINE void weigh_folded(const float *in, const float *taps, size_t width, float *out)
+/* From four microphones on an entry fills its vectors, and entries that share their tap are added first. `outputs` at a
+ * time share the loads of their taps. */
+ALWAYS_INLINE void weigh_folded(const float *in, const float *taps, size_t width, size_t outputs, float *out)
 {
+    const size_t next = (outputs - 1) * PP_STAGE_3_DECIMATION * width;
     const float *const newest = in + (PP_STAGE_3_TAPS - 1) * width;
-    __m256 even = _mm256_setzero_ps();
-    __m256 odd = _mm256_setzero_ps();
-#define PAIR(k) _mm256_add_ps(_mm256_loadu_ps(in + (k)*width), _mm256_loadu_ps(newest - (k)*width))
+    __m256 even_a = _mm256_setzero_ps();
+    __m256 odd_a = _mm256_setzero_ps();
+    __m256 even_b = _mm256_setzero_ps();
+    __m256 odd_b = _mm256_setzero_ps();
+#define PAIR(k, from) _mm256_add_ps(_mm256_loadu_ps(in + (k)*width + from), _mm256_loadu_ps(newest - (k)*width + from))
 #pragma GCC unroll 64
     for (size_t k = 0; k < PP_STAGE_3_TAPS / 2; k += 2) {
-        even = _mm256_fmadd_ps(PAIR(k), _mm256_load_ps(taps + k * PP_VECTOR), even);
-        odd = _mm256_fmadd_ps(PAIR(k + 1), _mm256_load_ps(taps + (k + 1) * PP_VECTOR), odd);
+        const __m256 even_tap = once(taps + k * PP_VECTOR);
+        const __m256 odd_tap = once(taps + (k + 1) * PP_VECTOR);
+        even_a = _mm256_fmadd_ps(PAIR(k, 0), even_tap, even_a);
+        odd_a = _mm256_fmadd_ps(PAIR(k + 1, 0), odd_tap, odd_a);
+        if (outputs > 1) {
+            even_b = _mm256_fmadd_ps(PAIR(k, next), even_tap, even_b);
+            odd_b = _mm256_fmadd_ps(PAIR(k + 1, next), odd_tap, odd_b);
+        }
     }
 #undef PAIR
-    _mm256_storeu_ps(out, _mm256_add_ps(even, odd));
+    _mm256_storeu_ps(out, _mm256_add_ps(even_a, odd_a));
+    if (outputs > 1) {
+        _mm256_storeu_ps(out + width, _mm256_add_ps(even_b, odd_b));
+    }
 }
 
 ONE_GROUP weigh_4(const float *in, const float *taps, float *out)
 {
-    weigh_folded(in, taps, 8, out);
+    weigh_folded(in, taps, 8, 1, out);
+}
+
+ONE_GROUP weigh_4_twice(const float *in, const float *taps, float *out)
+{
+    weigh_folded(in, taps, 8, 2, out);
 }
 
 ONE_GROUP weigh_8(const float *in, const float *taps, float *out)
 {
-    weigh_folded(in, taps, 16, out);
-    weigh_folded(in + PP_VECTOR, taps, 16, out + PP_VECTOR);
+    weigh_folded(in, taps, 16, 1, out);
+    weigh_folded(in + PP_VECTOR, taps, 16, 1, out + PP_VECTOR);
+}
+
+ONE_GROUP weigh_8_twice(const float *in, const float *taps, float *out)
+{
+    weigh_folded(in, taps, 16, 2, out);
+    weigh_folded(in + PP_VECTOR, taps, 16, 2, out + PP_VECTOR);
 }
 
 static AVX2 void decimate_stage_3(const float *in, size_t outputs, size_t lanes, const float *taps, float *out)
 {
     void (*const output)(const float *, const float *, float *) =
         lanes == 1 ? weigh_1 : lanes == 2 ? weigh_2 : lanes == 4 ? weigh_4 : weigh_8;
-    for (size_t n = 0; n < outputs; n++) {
-        output(in + n * PP_STAGE_3_DECIMATION * 2 * lanes, taps, out + n * 2 * lanes);
+    void (*const twice)(const float *, const float *, float *) = lanes == 4 ? weigh_4_twice : weigh_8_twice;
+    const size_t step = PP_STAGE_3_DECIMATION * 2 * lanes;
+    const size_t pairs = lanes < 4 ? 0 : outputs / 2;
+    for (size_t n = 0; n < 2 * pairs; n += 2) {
+        twice(in + n * step, taps, out + n * 2 * lanes);
+    }
+    for (size_t n = 2 * pairs; n < outputs; n++) {
+        output(in + n * step, taps, out + n * 2 * lanes);
     }
 }
 
