@@ -35,8 +35,10 @@ class ModulatedTones:
         out = still + moving
         for c, carrier_hz in enumerate(self._carriers_hz):
             change = self._modulation.turning(played_s, carrier_hz) - 1.0
-            for mic, response in enumerate(self._still_response(float(t_s[0]), carrier_hz)):
-                out[c, mic] += np.convolve(change, response, mode="full")[self._taps : len(change)].astype(np.complex64)
+            # a convolution that goes round: what wraps stays within the taps before the first sample
+            responses = np.fft.fft(self._still_response(float(t_s[0]), carrier_hz), len(change))
+            answered = np.fft.ifft(responses * np.fft.fft(change))
+            out[c] += answered[:, self._taps :].astype(np.complex64)
             out[c] += moving[c] * np.interp(t_s - self._moving_delay_s(t_s), played_s, change).astype(np.complex64)
         return out
 
