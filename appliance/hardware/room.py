@@ -1,5 +1,6 @@
 """The virtual room: a sound card without a card. It hears what is really played; no tone, no echo."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,6 +25,9 @@ MAX_TRUE_HZ = 68_000.0
 """Above it the fractional delays of the channel are no longer within -90 dB of the truth."""
 
 _MAX_DELAY_S = 0.12
+_SLIP_FRAMES = 9_600
+"""Clocks that run apart slip when they are so far apart, as a card's buffers do that run over or empty."""
+
 _CONTROLS_A_POINT = 12
 _CONTROLS_A_WHIRLING_POINT = 24
 """Motion is straight between instants this much denser than cubics would need: 4 um off for a foot that accelerates
@@ -84,7 +88,7 @@ class VirtualRoom:
         self._scene = scene
         self._block_frames = block_frames
         self._propagation = Propagation(scene, mics=mics)
-        max_delay_frames = int(_MAX_DELAY_S * rate_hz)
+        max_delay_frames = int(_MAX_DELAY_S * rate_hz) + (_SLIP_FRAMES if scene.unit.clock_ppm else 0)
         self._channels = [
             _Ways(
                 group,
@@ -183,7 +187,7 @@ class VirtualRoom:
         points = max(2, round(frames / self.rate_hz * group.rate_hz * denser) + 1)
         t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
         rays = group.rays(t_s, played.middle_hz)
-        delay_frames = rays.delay_s * self.rate_hz
+        delay_frames = rays.delay_s * self.rate_hz + self._slipped_frames()
         ways.channel.process_into(signal, delay_frames, rays.gain, heard)
         if played.tilt is None:
             return
@@ -193,6 +197,11 @@ class VirtualRoom:
         below = group.rays(t_s, played.middle_hz - _TILT_HZ).gain
         # the tilted signal comes a frame late
         ways.tilted.process_into(played.tilt, delay_frames - 1.0, (above - below) * np.float32(0.5), heard)
+
+    def _slipped_frames(self) -> int:
+        """What keeps delays within the channel's however long clocks have run apart; 0 for one clock."""
+        apart_frames = 1e-6 * self._scene.unit.clock_ppm * self._frame
+        return (math.floor(apart_frames / _SLIP_FRAMES) + 1) * _SLIP_FRAMES if apart_frames else 0
 
     def _answer(self, heard: NDArray[np.float32]) -> NDArray[np.float32]:
         """The tweeter's and microphones' responses over frequency."""

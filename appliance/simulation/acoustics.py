@@ -187,6 +187,7 @@ class StillWays:
         self._length_m = np.concatenate([length_m[:1], leak_m, length_m[1:], tail_m])
         self._gain = np.concatenate([gain[:1], leak, gain[1:], tail])
         self.paths = len(self._gain)
+        self.slope_db_per_octave = np.zeros(self.paths)
         self._mixtures = MovingAir.mixtures(self.paths, len(mics_m), random)
         self._fading = MovingAir.mixtures(self.paths, len(mics_m), random)
         nepers = _AMPLITUDE_DB_PER_RAD * math.log(10.0) / 20.0

@@ -44,6 +44,10 @@ class PathGroup(Protocol):
     def rate_hz(self) -> float:
         """How often they must be asked if they are joined by cubics."""
 
+    @property
+    def slope_db_per_octave(self) -> Array:
+        """How much louder what scatters there grows with frequency, [paths]."""
+
     def rays(self, t_s: Array, frequency_hz: float) -> Rays:
         """Delays and gains at equally spaced instants."""
 
@@ -92,12 +96,13 @@ class MovingWays:
         self.rate_hz = things[0].rate_hz
         self._scene, self._things, self._atmosphere = scene, tuple(things), atmosphere
         self._tweeter, self._mics = tweeter_m, mics_m
-        self._slope = np.concatenate([np.full(thing.scatterers, thing.slope_db_per_octave) for thing in things])
-        everybody = np.arange(len(self._slope), dtype=np.int32)
+        everybody = np.arange(sum(thing.scatterers for thing in things), dtype=np.int32)
         self._mirrors = [_Mirror(tweeter_m, mics_m, everybody, np.ones(len(everybody), np.float32))]
         if scene.echo_order:
             self._mirrors += self._heard_walls()
         self.paths = sum(len(mirror.scatterer) for mirror in self._mirrors)
+        slope = np.concatenate([np.full(thing.scatterers, thing.slope_db_per_octave) for thing in things])
+        self.slope_db_per_octave = np.concatenate([slope[mirror.scatterer] for mirror in self._mirrors])
         random = np.random.default_rng([scene.seed, 13, round(self.rate_hz)])
         # the air along all ways to what moves is much the same
         self._mixtures = MovingAir.mixtures(len(self._mirrors), len(mics_m), random)

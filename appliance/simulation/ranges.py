@@ -135,7 +135,8 @@ class RangeRoom:
         there = np.array([absorption_per_m(self._scene.air, hz) for hz in self._point_hz])
         speed_mps = speed_of_sound_mps(self._scene.air.temperature_c)
         more = (there - absorption_per_m(self._scene.air, self.centre_hz)) * speed_mps
-        gain = gain * np.exp(-more[:, None, None] * delay_s).astype(np.float32)
+        louder = np.outer(np.log2(self._point_hz / self.centre_hz), group.slope_db_per_octave) * (math.log(10.0) / 20.0)
+        gain = gain * np.exp(louder[..., None] - more[:, None, None] * delay_s).astype(np.float32)
         return Rays(delay_s, gain)
 
     def _profiles(self, lines: NDArray[np.complex64]) -> NDArray[np.complex64]:

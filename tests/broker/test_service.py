@@ -295,10 +295,15 @@ class Heard:
         self._room.write(samples)
 
 
-def test_commands_do_what_they_say(broker, subscribe):
+def test_commands_do_what_they_say(broker, subscribe, tmp_path):
     live = subscribe()
     room = Heard(VirtualRoom(empty(), mics=1))
-    config = Config.model_validate({"node": "den", "mqtt": {"host": broker.host, "port": broker.port}})
+    routines = tmp_path / "routines.yaml"
+    routines.write_text(
+        "- {id: by_hand, triggers: [{trigger: mqtt, topic: never}], actions: [{action: set_value, name: a, value: 1}]}"
+    )
+    mqtt = {"host": broker.host, "port": broker.port}
+    config = Config.model_validate({"node": "den", "mqtt": mqtt, "routines": {"file": str(routines)}})
     service = Service(config, clock=WallClock())
 
     def command_it():
@@ -332,6 +337,9 @@ def test_commands_do_what_they_say(broker, subscribe):
         live.publish(f"{ROOT}/set/light", b"on")
         live.wait_for(f"{ROOT}/error", b"unknown command")
         assert states(live, "error")[-1]["topic"] == f"{ROOT}/set/light"
+
+        live.publish(f"{ROOT}/set/routine", b"by_hand")
+        live.wait_for(f"{ROOT}/routine", b'"done"')
 
     async def run():
         script = asyncio.create_task(asyncio.to_thread(command_it))

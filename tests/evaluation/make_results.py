@@ -133,7 +133,11 @@ def page(report):
 
 def main():
     report = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    for name, svg in plots_of(report).items():
+    drawn = plots_of(report)
+    for path in HERE.glob("*.svg"):
+        if path.stem not in drawn:
+            path.unlink()
+    for name, svg in drawn.items():
         (HERE / f"{name}.svg").write_text(svg, encoding="utf-8")
     (HERE / "RESULTS.md").write_text("\n".join(page(report)) + "\n", encoding="utf-8")
 

@@ -84,6 +84,19 @@ def test_air_takes_more_of_the_upper_half_of_the_band():
     assert found_db == pytest.approx(wanted_db, abs=0.3)
 
 
+def test_what_scatters_more_of_higher_frequencies_does_so_within_the_band():
+    def rise_db(slope):
+        dot = Dot(3.0, 0.0, 25.0)
+        dot.slope_db_per_octave = slope
+        low, high = (
+            RangeRoom(scene_of(dot), chirps=replace(CHIRPS, start_hz=start, stop_hz=stop)).read(0.1)[0]
+            for start, stop in ((34_000.0, 35_000.0), (43_000.0, 44_000.0))
+        )
+        return 20 * np.log10(abs(high.echoes[0, peak(high, 2.0)]) / abs(low.echoes[0, peak(low, 2.0)]))
+
+    assert rise_db(12.0) - rise_db(0.0) == pytest.approx(12.0 * math.log2(43.5 / 34.5), abs=0.05)
+
+
 def compressed(heard, chirp, frames):
     """Matched filter of one pulse, weighted by Hann over its band: complex at 192 kHz, amplitude as of a sine."""
     length = 1 << (len(heard) + len(chirp)).bit_length()
@@ -96,10 +109,12 @@ def compressed(heard, chirp, frames):
     return profile * np.exp(-2j * np.pi * CENTRE_HZ * np.arange(frames) / RATE_HZ) * length / weight.sum()
 
 
-@pytest.mark.parametrize("seed", [0, 4])
-def test_a_chirp_that_is_really_played_gives_the_same_profile(seed):
+@pytest.mark.parametrize(("seed", "slope"), [(0, 0.0), (4, 0.0), (0, 12.0)])
+def test_a_chirp_that_is_really_played_gives_the_same_profile(seed, slope):
     unit = SILENT if not seed else replace(random_unit(seed), noise_db_spl_per_hz=-60.0)
-    scene = scene_of(Dot(3.0, 0.0), Dot(6.5, 0.0, -5.0), unit=unit, wall_order=1, tail_arrivals=8)
+    near, far = Dot(3.0, 0.0), Dot(6.5, 0.0, -5.0)
+    near.slope_db_per_octave = slope
+    scene = scene_of(near, far, unit=unit, wall_order=1, tail_arrivals=8)
     chirp = scipy.signal.chirp(np.arange(960) / RATE_HZ, 34_000.0, 0.005, 44_000.0)
     played = np.zeros(19_200)
     played[:960] = 10 ** ((75 - SPEAKER_DB_SPL) / 20) * chirp

@@ -1,5 +1,6 @@
 """The virtual room as microphones hear it: levels in dB SPL, Doppler shift, noise, codes."""
 
+import itertools
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from appliance.errors import SourceError
 from appliance.hardware.room import VirtualRoom
 from appliance.physics import air_absorption_db_per_m, doppler_hz, speed_of_sound_mps
 from appliance.simulation.bodies import Person, Walk
-from appliance.simulation.device import MIC_FULL_SCALE_DB_SPL, microphone_places
+from appliance.simulation.device import MIC_FULL_SCALE_DB_SPL, Gap, Unit, microphone_places
 from appliance.simulation.scenes import Air, Scene, empty, walk
 
 RATE_HZ = 192_000
@@ -189,6 +190,37 @@ def test_when_nothing_was_written_nothing_is_played():
 def test_another_rate_is_refused_with_the_cure():
     with pytest.raises(SourceError, match=r"set audio\.rate_hz"):
         VirtualRoom(empty(), rate_hz=96_000)
+
+
+def test_frames_that_capture_loses_are_counted_and_pass():
+    gaps = (Gap(0.035, 0.02), Gap(0.2, 0.005))
+    scene = Scene(name="gaps", duration_s=0.3, air=STILL_AIR, unit=Unit(gaps=gaps))
+    room = VirtualRoom(scene, block_frames=1920)
+    blocks = []
+    while (block := room.read()) is not None:
+        blocks.append(block)
+    lost = [block.lost_frames_before for block in blocks if block.lost_frames_before]
+    assert lost == [3840, 960]
+    for before, after in itertools.pairwise(blocks):
+        assert after.first_frame == before.first_frame + 1920 + after.lost_frames_before
+
+
+def test_clocks_that_differ_turn_a_played_tone():
+    scene = open_air(unit=Unit(clock_ppm=100.0, noise_db_spl_per_hz=-60.0), wall_order=0, tail_arrivals=0)
+    heard = hear(scene, tone(1.0), mics=1)[:, 0]
+    turning = heard * np.exp(-2j * np.pi * (CARRIER_HZ * (np.arange(len(heard)) / RATE_HZ) % 1.0))
+    phase = np.unwrap(np.angle(scipy.signal.decimate(turning, 192, ftype="fir")))[100:-100]
+    turned_hz = np.polyfit(np.arange(len(phase)) / 1000, phase, 1)[0] / (2 * np.pi)
+    assert turned_hz == pytest.approx(100e-6 * CARRIER_HZ, rel=0.02)
+
+
+@pytest.mark.parametrize("clock_ppm", [100.0, -100.0])
+def test_clocks_that_differ_never_end_a_run(clock_ppm):
+    room = VirtualRoom(open_air(duration_s=1e4, unit=Unit(clock_ppm=clock_ppm)), mics=1)
+    room.process(tone(0.01))
+    for hour in (0.01, 0.138, 0.139, 1.0, 2.7):
+        room._frame = round(hour * 3600 * RATE_HZ)
+        assert np.abs(room.process(tone(0.05))).max() > 0
 
 
 def test_music_changes_nothing_of_how_a_tone_is_heard():
