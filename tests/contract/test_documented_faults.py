@@ -139,6 +139,7 @@ CONFIG_FAULTS = [
     ),
     ("sensing:\n  hold_s: 1:30\n", "2:11: sensing.hold_s: must be a number from 5 to 3600"),
     ("sensing:\n  false_alarms_per_day: 0\n", "2:25: sensing.false_alarms_per_day: must be a number from 0.01 to 1000"),
+    ("sensing:\n  model: 1\n", "2:10: sensing.model: must be the path of a file, or null"),
     # mqtt and routines
     ("mqtt:\n  enabled: 1\n", "2:12: mqtt.enabled: must be true or false"),
     ("mqtt:\n  host: 1\n", "2:9: mqtt.host: must be a host name or address"),
