@@ -8,11 +8,11 @@ Four microphones at 192 kHz. First the room is empty but for somebody who stands
 import sys
 from pathlib import Path
 
-from appliance.app import Source, make_player, wanted_emission
 from appliance.config.schema import Config
 from appliance.hardware.recorder import PcmRecorder
 from appliance.hardware.room import VirtualRoom
 from appliance.simulation.scenes import walk
+from appliance.sources import Source, make_player, wanted_emission
 
 RATE_HZ, MICS, BLOCK_FRAMES = 192_000, 4, 1_920
 
