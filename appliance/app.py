@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from appliance import __version__
+from appliance.classify.model import Network
+from appliance.classify.standby import StandbyDetector
 from appliance.config.load import load_routines_of
 from appliance.config.schema import AudioConfig, Config
 from appliance.controls import Controls, state_directory
@@ -20,12 +22,14 @@ from appliance.errors import (
     ApplianceError,
     DeviceLost,
     HardwareError,
+    ModelError,
     PublishRejected,
     RoutineError,
     SourceError,
 )
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event, StreamHealth
+from appliance.features.doppler import Doppler
 from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
 from appliance.hardware.mixer import Mixer
@@ -40,7 +44,7 @@ from appliance.outputs.mqtt import MqttOutput
 from appliance.outputs.payloads import RoutineMessage, SettingsState
 from appliance.outputs.publisher import EventPublisher
 from appliance.pipeline import Pipeline, Step
-from appliance.ports import Audio
+from appliance.ports import Audio, Detector
 from appliance.routines.actions import ActionRunner
 from appliance.routines.effects import Instant, Note
 from appliance.routines.host import RoutineHost, local_zone
@@ -208,7 +212,34 @@ def make_pipeline(config: Config, source: Source) -> Pipeline:
         emission=wanted_emission(config, source),
         hold_s=config.sensing.hold_s,
         false_alarms_per_day=config.sensing.false_alarms_per_day,
+        make_detector=None if config.sensing.model is None else _model_detector(config.sensing.model, config),
         tweeter_distance_m=config.audio.tweeter_distance_m,
+    )
+
+
+def load_network(path: Path) -> Network:
+    """The model in a file, with the manifest beside it.
+
+    Raises:
+        ModelError: one of them cannot be read, or the model cannot be used.
+    """
+    manifest = path.with_suffix(".json")
+    try:
+        return Network(manifest.read_bytes(), path.read_bytes(), name=path.name)
+    except OSError as error:
+        raise ModelError(
+            f"{error.filename}: {error.strerror}; install the model, or set sensing.model: null"
+        ) from error
+
+
+def _model_detector(path: Path, config: Config) -> Callable[[Doppler], Detector]:
+    network: Network | ModelError
+    try:
+        network = load_network(path)
+    except ModelError as error:
+        network = error
+    return lambda doppler: StandbyDetector(
+        doppler=doppler, network=network, false_alarms_per_day=config.sensing.false_alarms_per_day
     )
 
 
@@ -492,6 +523,8 @@ class Service:
     def _log_faults(self, event: Event) -> None:
         """The log tells of faults too, once each time they change: not everybody has a broker."""
         if isinstance(event, StreamHealth) and event.faults != self._faults:
+            if "model_failed" in set(event.faults) - set(self._faults):
+                _log.error("%s; the threshold detector judges", event.cause)
             self._faults = event.faults
             if event.faults:
                 _log.warning("%s: %s", self._source.audio.name, ", ".join(event.faults))

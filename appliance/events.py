@@ -5,8 +5,9 @@ from typing import Literal
 
 from appliance.types import Emission, MotionClass, Presence
 
-Fault = Literal["clipping", "device_lost", "frames_lost", "silence", "tone_missing"]
-"""What can be wrong with the ears: every name that `StreamHealth.faults` may hold, and a card that went away."""
+Fault = Literal["clipping", "device_lost", "frames_lost", "model_failed", "silence", "tone_missing"]
+"""What can be wrong with the ears, and with what judges by them: every name that `StreamHealth.faults` may hold, and a
+card that went away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class EmissionChanged:
 
 @dataclass(frozen=True, slots=True)
 class StreamHealth:
-    """The stream's faults at this moment, by name (`frames_lost`, `silence`, `clipping`, `tone_missing`)."""
+    """The stream's faults at this moment, by name: one or more of `Fault`."""
 
     t_s: float
     faults: tuple[str, ...]

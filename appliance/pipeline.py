@@ -125,6 +125,8 @@ class Pipeline:
             found.append("frames_lost")
         if silent:
             self._settle(end_s)
+        if self._detector.failure is not None:
+            found.append("model_failed")
         missing = self._listen_for_tone(baseband, end_s)
         if missing and self.emission.on:
             found.append("tone_missing")
@@ -190,5 +192,6 @@ class Pipeline:
         if faults == self._faults and not lost_frames:
             return []
         self._faults = faults
-        cause = f"{lost_frames} frames lost" if lost_frames else "stream"
+        failure = self._detector.failure
+        cause = f"{lost_frames} frames lost" if lost_frames else "stream" if failure is None else str(failure)
         return [StreamHealth(end_s, faults, self.lost_frames, cause)]

@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.errors import ModelError
 from appliance.types import DopplerFrame, PcmBlock, Score
 
 
@@ -42,7 +43,12 @@ class Audio(Protocol):
 
 
 class Detector(Protocol):
-    """What judges Doppler frames."""
+    """What judges Doppler frames.
+
+    `failure` says why it is not the one that was wanted; None while it is.
+    """
+
+    failure: ModelError | None
 
     def process(self, frame: DopplerFrame) -> Score | None:
         """The score of one frame; None while nothing can be said."""

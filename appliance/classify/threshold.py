@@ -8,13 +8,15 @@ deviate that chance would reach no more often than `false_alarms_per_day`.
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from appliance.dsp import _core
+from appliance.dsp.spectrum import independent
+from appliance.errors import ModelError
 from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES, Doppler
 from appliance.types import DopplerFrame, MotionClass, Score
 
@@ -59,12 +61,6 @@ _ONE_SIDED = 0.35
 """Asymmetry between approach and recession from which a direction is told."""
 
 
-def independent(count: int, correlation: Callable[[int], float]) -> float:
-    """How many independent looks `count` evenly spaced ones are worth, given the correlation at each distance."""
-    pairs = sum((count - apart) * correlation(apart) for apart in range(1, count))
-    return count * count / (count + 2.0 * pairs)
-
-
 class ThresholdDetector:
     """Turns Doppler frames into scores; gives None until it knows the quiet room.
 
@@ -72,6 +68,8 @@ class ThresholdDetector:
         doppler: the stage whose frames are judged; its window says how much its bins and hops have in common.
         false_alarms_per_day: how often a stationary empty room may be called moving.
     """
+
+    failure: ModelError | None = None
 
     def __init__(
         self,

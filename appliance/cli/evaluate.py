@@ -44,7 +44,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--profile", choices=("quick", "full"), default="quick", help="how much is judged (quick)")
-    parser.add_argument("--detector", default="threshold", metavar="NAME", help="which detector (threshold)")
+    parser.add_argument(
+        "--detector", default="threshold", metavar="NAME", help="which detector, or a model's file (threshold)"
+    )
     parser.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="where the report goes (here)")
     parser.add_argument(
         "--results", type=Path, default=_results(), metavar="FOLDER", help="where results are kept (%(default)s)"
@@ -67,15 +69,20 @@ def evaluate(args: argparse.Namespace) -> int:
     for module in wanted:
         if importlib.util.find_spec(module) is None:
             raise ApplianceError(f"{module} is not installed: pip install 'pipistrelle[evaluation]'")
+    from appliance.app import load_network
     from appliance.evaluation.evaluate import Evaluation
     from appliance.evaluation.hearing import DETECTORS
     from appliance.evaluation.judge import Subject
     from appliance.fields import did_you_mean
 
-    if args.detector not in DETECTORS:
+    if args.detector.endswith(".tflite"):
+        load_network(Path(args.detector))
+        args.detector = str(Path(args.detector).resolve())
+    elif args.detector not in DETECTORS:
         known = ", ".join(DETECTORS)
         raise ApplianceError(
-            f"no detector is called {args.detector}{did_you_mean(args.detector, DETECTORS)}; there are {known}"
+            f"no detector is called {args.detector}{did_you_mean(args.detector, DETECTORS)}; there are {known}, "
+            "and the models in .tflite files"
         )
     if args.workers < 1:
         raise ApplianceError(f"--workers: wanted 1 or more, got {args.workers}")

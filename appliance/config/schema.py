@@ -197,10 +197,11 @@ class EmissionConfig(PlainModel):
 
 
 class SensingConfig(PlainModel):
-    """How long somebody is believed to be there, and how rare a false alarm shall be."""
+    """How long somebody is believed to be there, how rare a false alarm shall be, and what judges."""
 
     hold_s: Annotated[float, Range(MIN_HOLD_S, MAX_HOLD_S)] = 120.0
     false_alarms_per_day: Annotated[float, Range(0.01, 1000)] = 1.0
+    model: _FilePath = None
 
 
 class MqttConfig(PlainModel):

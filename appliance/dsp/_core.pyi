@@ -214,5 +214,28 @@ class CfarDetector:
     def follow(self, share: float, spread_share: float, /) -> None: ...
     def creep(self, share: float, rise: float, /) -> None: ...
 
+class Evidence:
+    def __init__(
+        self,
+        *,
+        carriers: int,
+        mics: int,
+        bins: int,
+        bands: Sequence[tuple[int, int]],
+        shape: Sequence[float],
+        hop_s: float,
+    ) -> None: ...
+    @property
+    def values(self) -> int: ...
+    # power_dbfs [carriers, mics, bins], carrier_dbfs [carriers, mics] in, values [values] out
+    def process_into(
+        self,
+        power_dbfs: NDArray[np.float32],
+        carrier_dbfs: NDArray[np.float32],
+        values: NDArray[np.float32],
+        /,
+    ) -> bool: ...
+    def reset(self) -> None: ...
+
 # samples [frames, mics]; (clipped, silent in the last tail_frames)
 def faults_of(samples: NDArray[np.int32], tail_frames: int, /) -> tuple[bool, bool]: ...

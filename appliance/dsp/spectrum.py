@@ -1,5 +1,7 @@
 """Short-time spectra of complex baseband, batched over carriers and microphones."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,3 +35,9 @@ class Spectrum:
         overlap = max(len(self._window) - samples, 0)
         shared = self._window[:overlap] @ self._window[len(self._window) - overlap :]
         return float(shared**2 / (self._window**2).sum() ** 2)
+
+
+def independent(count: int, correlation: Callable[[int], float]) -> float:
+    """How many independent looks `count` evenly spaced ones are worth, given the correlation at each distance."""
+    pairs = sum((count - apart) * correlation(apart) for apart in range(1, count))
+    return count * count / (count + 2.0 * pairs)

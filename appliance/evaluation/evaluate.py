@@ -31,7 +31,7 @@ class Evaluation:
         self._profile, self._subject = profile, subject
         self._code = code_version()
         captures = "default" if subject.captures is None else str(subject.captures)
-        self._store = Store(results, version=f"{self._code} {subject.detector} {captures}")
+        self._store = Store(results, version=f"{self._code} {subject.identity} {captures}")
         self.cases = cases_of(profile, subject)
         self._outcomes: dict[Case, Outcome] = {}
 

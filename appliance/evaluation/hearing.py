@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from appliance.app import load_network
+from appliance.classify.model import ModelDetector
 from appliance.config.schema import Config
 from appliance.evaluation.scoring import Span
 from appliance.events import Event, MotionStarted, MotionStopped, PresenceChanged
@@ -20,7 +23,16 @@ MICS = 4
 DETECTORS: dict[str, Callable[[Config], Callable[[Doppler], Detector] | None]] = {
     "threshold": lambda _config: None,
 }
-"""The detectors that can be judged, each as what `Pipeline` takes for `make_detector`."""
+"""The detectors that can be judged by name, each as what `Pipeline` takes for `make_detector`."""
+
+
+def _maker(detector: str, config: Config) -> Callable[[Doppler], Detector] | None:
+    """What makes the detector: one of `DETECTORS`, or the model in the file of that path."""
+    if detector in DETECTORS:
+        return DETECTORS[detector](config)
+    network = load_network(Path(detector))
+    rate = config.sensing.false_alarms_per_day
+    return lambda doppler: ModelDetector(doppler=doppler, network=network, false_alarms_per_day=rate)
 
 
 @dataclass(slots=True)
@@ -65,14 +77,18 @@ class Heard:
 def make_pipeline(
     config: Config, *, detector: str, rate_hz: int, mics: int, carriers_hz: tuple[float, ...]
 ) -> Pipeline:
-    """The pipeline at the configuration's operating point, with the detector of that name."""
+    """The pipeline at the configuration's operating point, with a detector: a name, or the path of a model.
+
+    Raises:
+        ModelError: the model cannot be used.
+    """
     return Pipeline(
         rate_hz=rate_hz,
         mics=mics,
         emission=Emission(tones=Tones(carriers_hz, config.emission.level_db_spl)),
         hold_s=config.sensing.hold_s,
         false_alarms_per_day=config.sensing.false_alarms_per_day,
-        make_detector=DETECTORS[detector](config),
+        make_detector=_maker(detector, config),
     )
 
 

@@ -52,11 +52,19 @@ _SOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is judged, and what with: the detector's name, and folders that need not be there."""
+    """What is judged, and what with: the detector's name or its model's file, and folders that need not be there."""
 
     detector: str = "threshold"
     captures: Path | None = None
     recordings: Path | None = None
+
+    @property
+    def identity(self) -> str:
+        """Tells detectors apart: a model by its bytes and its manifest's."""
+        path = Path(self.detector)
+        if path.suffix != ".tflite":
+            return self.detector
+        return hashlib.sha256(path.read_bytes() + path.with_suffix(".json").read_bytes()).hexdigest()[:16]
 
     @property
     def gestures(self) -> list[str]:
@@ -77,11 +85,11 @@ class StaleWorker(ApplianceError):
 
 
 @functools.cache
-def code_version() -> str:
-    """A digest of all code that a result depends on."""
+def code_version(sources: tuple[str, ...] = _SOURCES) -> str:
+    """A digest of the package's files and folders of these names: by default all code that a result depends on."""
     root = Path(appliance.__file__).parent
     digest = hashlib.sha256()
-    for source in _SOURCES:
+    for source in sources:
         found = [root / source] if source.endswith(".py") else sorted((root / source).rglob("*"))
         for path in found:
             if path.suffix in (".py", ".c", ".h", ".yaml"):

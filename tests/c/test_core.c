@@ -654,7 +654,7 @@ static void test_baseband(int rows, int window, int hop)
 static void test_cfar(int rows, int bins)
 {
     char reason[PP_REASON_BYTES];
-    const pp_cfar_spec spec = {rows, bins, 2, 3, {0, bins - 1}, {1, bins}, {2.0, 3.0}, 2.0};
+    const pp_cfar_spec spec = {rows, 3, {bins, 2, {0, bins - 1}, {1, bins}}, {2.0, 3.0}, 2.0};
     pp_cfar *const cfar = pp_cfar_create(&spec, reason);
     CHECK(cfar != NULL);
     const size_t values = (size_t)(rows * bins);
@@ -697,9 +697,9 @@ static void test_baseband_refusals(void)
         CHECK(pp_clutter_create(bad_s[i], reason) == NULL);
     }
     const pp_cfar_spec bad_cfar[] = {
-        {0, 8, 1, 3, {0}, {1}, {2.0}, 2.0},  {1, 0, 1, 3, {0}, {1}, {2.0}, 2.0}, {1, 8, 0, 3, {0}, {1}, {2.0}, 2.0},
-        {1, 8, 1, 65, {0}, {1}, {2.0}, 2.0}, {1, 8, 1, 3, {-1}, {1}, {2.0}, 2.0}, {1, 8, 1, 3, {0}, {9}, {2.0}, 2.0},
-        {1, 8, 1, 3, {0}, {1}, {NAN}, 2.0},  {1, 8, 1, 3, {0}, {1}, {2.0}, -1.0},
+        {0, 3, {8, 1, {0}, {1}}, {2.0}, 2.0},  {1, 3, {0, 1, {0}, {1}}, {2.0}, 2.0}, {1, 3, {8, 0, {0}, {1}}, {2.0}, 2.0},
+        {1, 65, {8, 1, {0}, {1}}, {2.0}, 2.0}, {1, 3, {8, 1, {-1}, {1}}, {2.0}, 2.0}, {1, 3, {8, 1, {0}, {9}}, {2.0}, 2.0},
+        {1, 3, {8, 1, {0}, {1}}, {NAN}, 2.0},  {1, 3, {8, 1, {0}, {1}}, {2.0}, -1.0},
     };
     for (size_t i = 0; i < sizeof bad_cfar / sizeof bad_cfar[0]; i++) {
         CHECK(pp_cfar_create(&bad_cfar[i], reason) == NULL);

@@ -139,6 +139,7 @@ CONFIG_FAULTS = [
     ),
     ("sensing:\n  hold_s: 1:30\n", "2:11: sensing.hold_s: must be a number from 5 to 3600"),
     ("sensing:\n  false_alarms_per_day: 0\n", "2:25: sensing.false_alarms_per_day: must be a number from 0.01 to 1000"),
+    ("sensing:\n  model: 1\n", "2:10: sensing.model: must be the path of a file, or null"),
     # mqtt and routines
     ("mqtt:\n  enabled: 1\n", "2:12: mqtt.enabled: must be true or false"),
     ("mqtt:\n  host: 1\n", "2:9: mqtt.host: must be a host name or address"),
@@ -402,7 +403,7 @@ ROUTINE_FAULTS = [
         (
             "3:32: a.triggers[0].event: must be appears or goes (did you mean goes?)\n"
             "3:45: a.triggers[0].fault: must be clipping, device_lost, frames_lost, "
-            "silence or tone_missing (did you mean silence?)"
+            "model_failed, silence or tone_missing (did you mean silence?)"
         ),
     ),
     # The routine

@@ -56,6 +56,8 @@ def test_a_jump_of_the_frame_counter_is_a_loss(blocks):
 
 def test_another_detector_is_one_line(blocks, monkeypatch):
     class Always:
+        failure = None
+
         def process(self, frame):
             return Score({MotionClass.MAJOR: 1.0}, None, frame.t_s, "always")
 

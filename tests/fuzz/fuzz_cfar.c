@@ -20,14 +20,13 @@ static pp_cfar *draw_detector(fuzz_input *input, int *rows, int *bins)
     *bins = fuzz_int(input, 0, BINS_MAX);
     pp_cfar_spec spec = {
         .rows = *rows,
-        .bins = *bins,
-        .bands = fuzz_int(input, 0, PP_MAX_BANDS + 1),
+        .bands = {.bins = *bins, .bands = fuzz_int(input, 0, PP_MAX_BANDS + 1)},
         .looks = fuzz_int(input, 0, 20),
         .looks_independent = fuzz_double(input, 0.5, 8),
     };
     for (int band = 0; band < PP_MAX_BANDS; band++) {
-        spec.first_bin[band] = fuzz_int(input, -1, *bins);
-        spec.end_bin[band] = spec.first_bin[band] + fuzz_int(input, 0, 20);
+        spec.bands.first_bin[band] = fuzz_int(input, -1, *bins);
+        spec.bands.end_bin[band] = spec.bands.first_bin[band] + fuzz_int(input, 0, 20);
         spec.looks_shape[band] = fuzz_double(input, 0.5, 20);
     }
     char reason[PP_REASON_BYTES];

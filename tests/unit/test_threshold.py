@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from reference.cfar import deviate
 
-from appliance.classify.threshold import ThresholdDetector, independent
+from appliance.classify.threshold import ThresholdDetector
+from appliance.dsp.spectrum import independent
 from appliance.events import MotionStarted
 from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES, Doppler
 from appliance.physics import doppler_hz

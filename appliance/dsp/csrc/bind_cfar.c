@@ -45,57 +45,15 @@ static void cfar_destroy(void *core)
     pp_cfar_destroy(core);
 }
 
-/* The number at `index` of a sequence; false with an exception when there is none. */
-static bool take_number(PyObject *sequence, Py_ssize_t index, double *number)
-{
-    PyObject *const item = PySequence_GetItem(sequence, index);
-    *number = item == NULL ? -1.0 : PyFloat_AsDouble(item);
-    Py_XDECREF(item);
-    return !PyErr_Occurred();
-}
-
-static bool take_bin(PyObject *pair, Py_ssize_t index, int *bin)
-{
-    PyObject *const item = PySequence_GetItem(pair, index);
-    const long value = item == NULL ? -1 : PyLong_AsLong(item);
-    Py_XDECREF(item);
-    *bin = value < 0 || value > PP_MAX_BINS ? -1 : (int)value;
-    return !PyErr_Occurred();
-}
-
-static bool take_bands(PyObject *bands, PyObject *shapes, pp_cfar_spec *spec)
-{
-    const Py_ssize_t count = PySequence_Size(bands);
-    const Py_ssize_t shape_count = count < 0 ? -1 : PySequence_Size(shapes);
-    if (count < 0 || shape_count < 0) {
-        return false;
-    }
-    if (count < 1 || count > PP_MAX_BANDS || shape_count != count) {
-        PyErr_Format(PyExc_ValueError, "bands: wanted 1 to %d and a shape for each, got %zd and %zd shapes",
-                     PP_MAX_BANDS, count, shape_count);
-        return false;
-    }
-    spec->bands = (int)count;
-    for (Py_ssize_t b = 0; b < count; b++) {
-        PyObject *const pair = PySequence_GetItem(bands, b);
-        const bool ok = pair != NULL && take_bin(pair, 0, &spec->first_bin[b]) && take_bin(pair, 1, &spec->end_bin[b]);
-        Py_XDECREF(pair);
-        if (!ok || !take_number(shapes, b, &spec->looks_shape[b])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static PyObject *cfar_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"rows", "bins", "bands", "looks", "looks_shape", "looks_independent", NULL};
     pp_cfar_spec spec = {0};
     PyObject *bands = NULL;
     PyObject *shapes = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$iiOiOd:CfarDetector", names, &spec.rows, &spec.bins, &bands,
-                                     &spec.looks, &shapes, &spec.looks_independent) ||
-        !take_bands(bands, shapes, &spec)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$iiOiOd:CfarDetector", names, &spec.rows, &spec.bands.bins,
+                                     &bands, &spec.looks, &shapes, &spec.looks_independent) ||
+        !pp_take_bands(bands, shapes, &spec.bands, spec.looks_shape)) {
         return NULL;
     }
     char reason[PP_REASON_BYTES];

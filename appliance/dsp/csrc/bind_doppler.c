@@ -39,19 +39,6 @@ static void doppler_destroy(void *core)
     PyMem_Free(both);
 }
 
-static bool shape_is_valid(int carriers, int mics)
-{
-    if (carriers < 1 || carriers > PP_MAX_CARRIERS) {
-        PyErr_Format(PyExc_ValueError, "carriers: wanted 1 to %d, got %d", PP_MAX_CARRIERS, carriers);
-        return false;
-    }
-    if (mics < 1 || mics > PP_MAX_MICS) {
-        PyErr_Format(PyExc_ValueError, "mics: wanted 1 to %d, got %d", PP_MAX_MICS, mics);
-        return false;
-    }
-    return true;
-}
-
 static PyObject *doppler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"carriers", "mics", "window_samples", "hop_samples", NULL};
@@ -60,7 +47,7 @@ static PyObject *doppler_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     pp_doppler_spec spec = {0};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$iiii:DopplerSpectra", names, &carriers, &mics,
                                      &spec.window_samples, &spec.hop_samples) ||
-        !shape_is_valid(carriers, mics)) {
+        !pp_rows_are_valid(carriers, mics)) {
         return NULL;
     }
     spec.rows = carriers * mics;

@@ -170,3 +170,58 @@ void pp_unwrap(PyObject *self, void (*destroy)(void *))
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
     Py_DECREF(type);
 }
+
+/* The number at `index` of a sequence; false with an exception when there is none. */
+static bool take_number(PyObject *sequence, Py_ssize_t index, double *number)
+{
+    PyObject *const item = PySequence_GetItem(sequence, index);
+    *number = item == NULL ? -1.0 : PyFloat_AsDouble(item);
+    Py_XDECREF(item);
+    return !PyErr_Occurred();
+}
+
+static bool take_bin(PyObject *pair, Py_ssize_t index, int *bin)
+{
+    PyObject *const item = PySequence_GetItem(pair, index);
+    const long value = item == NULL ? -1 : PyLong_AsLong(item);
+    Py_XDECREF(item);
+    *bin = value < 0 || value > PP_MAX_BINS ? -1 : (int)value;
+    return !PyErr_Occurred();
+}
+
+bool pp_take_bands(PyObject *pairs, PyObject *shapes, pp_bands *bands, double *shape)
+{
+    const Py_ssize_t count = PySequence_Size(pairs);
+    const Py_ssize_t shape_count = count < 0 ? -1 : PySequence_Size(shapes);
+    if (count < 0 || shape_count < 0) {
+        return false;
+    }
+    if (count < 1 || count > PP_MAX_BANDS || shape_count != count) {
+        PyErr_Format(PyExc_ValueError, "bands: wanted 1 to %d and a shape for each, got %zd and %zd shapes",
+                     PP_MAX_BANDS, count, shape_count);
+        return false;
+    }
+    bands->bands = (int)count;
+    for (Py_ssize_t b = 0; b < count; b++) {
+        PyObject *const pair = PySequence_GetItem(pairs, b);
+        const bool ok = pair != NULL && take_bin(pair, 0, &bands->first_bin[b]) && take_bin(pair, 1, &bands->end_bin[b]);
+        Py_XDECREF(pair);
+        if (!ok || !take_number(shapes, b, &shape[b])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pp_rows_are_valid(int carriers, int mics)
+{
+    if (carriers < 1 || carriers > PP_MAX_CARRIERS) {
+        PyErr_Format(PyExc_ValueError, "carriers: wanted 1 to %d, got %d", PP_MAX_CARRIERS, carriers);
+        return false;
+    }
+    if (mics < 1 || mics > PP_MAX_MICS) {
+        PyErr_Format(PyExc_ValueError, "mics: wanted 1 to %d, got %d", PP_MAX_MICS, mics);
+        return false;
+    }
+    return true;
+}

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "band_power.h"
 #include "limits.h"
 
 #define PP_DIMENSIONS_MAX 4
@@ -57,6 +58,13 @@ bool pp_take_baseband(PyObject *object, double rate_hz, pp_baseband *baseband);
 /* The floats of a sequence of at most PP_MAX_CARRIERS; their number, or -1 with an exception. */
 Py_ssize_t pp_take_carriers(PyObject *sequence, double *carriers_hz);
 
+/* Whether so many of each are within the limits; with an exception if not. */
+bool pp_rows_are_valid(int carriers, int mics);
+
+/* Take pairs of a first bin and the one behind the last, and a number for each; bins are checked by pp_bands_are_valid.
+ * `shape` has room for PP_MAX_BANDS. */
+bool pp_take_bands(PyObject *pairs, PyObject *shapes, pp_bands *bands, double *shape);
+
 /* A new Python object around `core`, or ValueError with `reason` when that is NULL. */
 PyObject *pp_wrap(PyTypeObject *type, void *core, void (*destroy)(void *), const char *reason);
 void pp_unwrap(PyObject *self, void (*destroy)(void *));
@@ -74,6 +82,7 @@ extern PyType_Spec pp_carrier_watch_type;
 extern PyType_Spec pp_clutter_type;
 extern PyType_Spec pp_doppler_type;
 extern PyType_Spec pp_cfar_type;
+extern PyType_Spec pp_evidence_type;
 
 /* Functions of the module. */
 extern PyMethodDef pp_quality_methods[];

@@ -1,15 +1,9 @@
 #include "cfar.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "quad.h"
-
-typedef int32_t int_quad __attribute__((vector_size(16)));
-typedef float bin_quad __attribute__((vector_size(16), aligned(4), may_alias));
 
 struct pp_cfar {
     pp_cfar_spec spec;
@@ -36,17 +30,11 @@ static bool in_range(const char *name, int value, int highest, char *reason)
 
 static bool spec_is_valid(const pp_cfar_spec *spec, char *reason)
 {
-    if (!in_range("rows", spec->rows, PP_MAX_ROWS, reason) || !in_range("bins", spec->bins, PP_MAX_BINS, reason) ||
-        !in_range("bands", spec->bands, PP_MAX_BANDS, reason) ||
-        !in_range("looks", spec->looks, PP_MAX_LOOKS, reason)) {
+    if (!in_range("rows", spec->rows, PP_MAX_ROWS, reason) || !in_range("looks", spec->looks, PP_MAX_LOOKS, reason) ||
+        !pp_bands_are_valid(&spec->bands, reason)) {
         return false;
     }
-    for (int b = 0; b < spec->bands; b++) {
-        if (spec->first_bin[b] < 0 || spec->first_bin[b] >= spec->end_bin[b] || spec->end_bin[b] > spec->bins) {
-            snprintf(reason, PP_REASON_BYTES, "bands: wanted bins of 0 to %d, got %d to %d", spec->bins,
-                     spec->first_bin[b], spec->end_bin[b]);
-            return false;
-        }
+    for (int b = 0; b < spec->bands.bands; b++) {
         if (!(spec->looks_shape[b] > 0 && spec->looks_shape[b] < INFINITY)) {
             snprintf(reason, PP_REASON_BYTES, "looks_shape: wanted more than 0, got %g", spec->looks_shape[b]);
             return false;
@@ -85,53 +73,20 @@ size_t pp_cfar_rows(const pp_cfar *cfar)
 
 size_t pp_cfar_bins(const pp_cfar *cfar)
 {
-    return (size_t)cfar->spec.bins;
+    return (size_t)cfar->spec.bands.bins;
 }
 
 size_t pp_cfar_bands(const pp_cfar *cfar)
 {
-    return (size_t)cfar->spec.bands;
-}
-
-/* 10^(dB / 10) to 1e-6: a power of two for the whole octaves, a Taylor series for the half octave around them. Beyond
- * what a float can hold, and of what is no number, comes no number. */
-static pp_quad from_db(pp_quad db)
-{
-    const pp_quad octaves = db * 0.332192809F;
-    const int_quad known = (octaves > -126.0F) & (octaves < 127.0F);
-    const pp_quad tame = (pp_quad)((int_quad)octaves & known);
-    const pp_quad to_nearest = {12582912.0F, 12582912.0F, 12582912.0F, 12582912.0F}; /* 1.5 * 2^23: no fraction left */
-    const int_quad biased = (int_quad)(tame + to_nearest);
-    const int_quad whole = biased - (int_quad)to_nearest;
-    const pp_quad x = (tame - __builtin_convertvector(whole, pp_quad)) * 0.693147181F;
-    const pp_quad series =
-        1.0F + x * (1.0F + x * (1.0F / 2 + x * (1.0F / 6 + x * (1.0F / 24 + x * (1.0F / 120 + x * (1.0F / 720))))));
-    const int_quad scaled = (int_quad)series + whole * (1 << 23);
-    return (pp_quad)((scaled & known) | (~known & 0x7FC00000));
+    return (size_t)cfar->spec.bands.bands;
 }
 
 void pp_cfar_band_power(pp_cfar *cfar, const float *power_dbfs, double *power)
 {
     const size_t bins = pp_cfar_bins(cfar);
     const size_t bands = pp_cfar_bands(cfar);
-    const size_t whole = bins / PP_MICS_PER_QUAD * PP_MICS_PER_QUAD;
     for (size_t row = 0; row < pp_cfar_rows(cfar); row++) {
-        const float *const db = power_dbfs + row * bins;
-        for (size_t bin = 0; bin < whole; bin += PP_MICS_PER_QUAD) {
-            *(bin_quad *)(cfar->linear + bin) = from_db(*(const bin_quad *)(db + bin));
-        }
-        if (whole < bins) {
-            pp_quad last = {0};
-            memcpy(&last, db + whole, (bins - whole) * sizeof(float));
-            *(bin_quad *)(cfar->linear + whole) = from_db(last);
-        }
-        for (size_t b = 0; b < bands; b++) {
-            double sum = 0;
-            for (int bin = cfar->spec.first_bin[b]; bin < cfar->spec.end_bin[b]; bin++) {
-                sum += (double)cfar->linear[bin];
-            }
-            power[row * bands + b] = sum;
-        }
+        pp_band_power(&cfar->spec.bands, power_dbfs + row * bins, cfar->linear, power + row * bands);
     }
 }
 

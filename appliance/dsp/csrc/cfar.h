@@ -11,21 +11,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "band_power.h"
 #include "limits.h"
 
-#define PP_MAX_BANDS 64
 #define PP_MAX_LOOKS 64
-#define PP_MAX_BINS 4096
 
 typedef struct {
-    int rows;                            /* 1 to PP_MAX_ROWS */
-    int bins;                            /* 1 to PP_MAX_BINS */
-    int bands;                           /* 1 to PP_MAX_BANDS */
-    int looks;                           /* instants that the slow test averages, 1 to PP_MAX_LOOKS */
-    int first_bin[PP_MAX_BANDS];         /* [bands] */
-    int end_bin[PP_MAX_BANDS];           /* behind the last one, [bands] */
-    double looks_shape[PP_MAX_BANDS];    /* shape parameter that the window promises each band, above 0  [bands] */
-    double looks_independent;            /* independent looks that `looks` of them are worth, above 0 */
+    int rows;                         /* 1 to PP_MAX_ROWS */
+    int looks;                        /* instants that the slow test averages, 1 to PP_MAX_LOOKS */
+    pp_bands bands;
+    double looks_shape[PP_MAX_BANDS]; /* shape parameter that the window promises each band, above 0  [bands] */
+    double looks_independent;         /* independent looks that `looks` of them are worth, above 0 */
 } pp_cfar_spec;
 
 typedef struct pp_cfar pp_cfar;

@@ -1,0 +1,100 @@
+"""`python -m models.training`: make a corpus, train a network with it, export it. See README.md beside this."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from appliance.errors import ApplianceError
+
+
+def main() -> int:
+    """One of the steps; 0 when all of it was done."""
+    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True)
+    _add_generate(steps)
+    _add_train(steps)
+    args = parser.parse_args()
+    try:
+        return int(args.run(args))
+    except ApplianceError as error:
+        print(f"models.training: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _add_generate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from models.training.clips import CORPORA, SHARES
+
+    parser = steps.add_parser("generate", help="simulate clips and keep what the model would see of them")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
+    parser.add_argument("--share", choices=tuple(SHARES), default="training")
+    parser.add_argument("--corpus", choices=CORPORA, default="mixed")
+    parser.add_argument("--hours", type=float, required=True, help="of sound")
+    parser.add_argument("--first-part", type=int, default=0, help="number of the first part")
+    parser.add_argument("--captures", type=Path, help="folder with more motion captures")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (one a core)")
+    parser.add_argument("--scheduler", help="a Dask scheduler, such as tcp://127.0.0.1:8786")
+    parser.set_defaults(run=_generate)
+
+
+def _generate(args: argparse.Namespace) -> int:
+    from models.training.clips import CLIP_S
+    from models.training.corpus import CLIPS_A_PART, Part, make_part, missing_parts, on_workers, recipe
+
+    args.data.mkdir(parents=True, exist_ok=True)
+    count = max(1, round(args.hours * 3600.0 / CLIP_S / CLIPS_A_PART))
+    parts = [Part(args.share, args.corpus, args.first_part + number) for number in range(count)]
+    left = missing_parts(parts, args.data)
+    print(f"{count} parts of {CLIPS_A_PART * CLIP_S / 60:g} min, {count - len(left)} of them done", flush=True)
+    if not left:
+        return 0
+    captures = str(args.captures.resolve()) if args.captures else None
+    failed = 0
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns) as progress:
+        task = progress.add_task("", total=count, completed=count - len(left))
+        done = on_workers(
+            make_part,
+            left,
+            str(args.data.resolve()),
+            captures,
+            recipe(),
+            scheduler=args.scheduler,
+            workers=args.workers,
+        )
+        for part, result in done:
+            if isinstance(result, Exception):
+                failed += 1
+                progress.console.print(f"{part.file_name}: {type(result).__name__}: {result}")
+            progress.update(task, advance=1, description=part.file_name)
+    return 1 if failed else 0
+
+
+def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = steps.add_parser("train", help="train a network, choose its operating points, export it")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
+    parser.add_argument("--corpora", nargs="+", default=["mixed"], help="what is trained with")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--name", default="motion", help="of the model's files")
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.set_defaults(run=_train)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from models.training.run import train
+
+    train(args.data, corpora=args.corpora, out=args.out, name=args.name, epochs=args.epochs, seed=args.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Thresholds of a trained network: which log odds of motion give so many false alarms, and what is still found."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.evaluation import scoring
+from appliance.simulation.sample import ACTIVITIES
+from appliance.types import MotionClass
+from models.training.corpus import Rows
+from models.training.listen import CLASSES
+
+RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01)
+
+PETS = frozenset({"cat", "dog"})
+"""Left out of the usual thresholds: 'pets at home' is an operating point of its own."""
+
+_MOVING = [number for number, kind in enumerate(CLASSES) if kind in (MotionClass.MAJOR, MotionClass.MINOR)]
+_STILL = [number for number in range(len(CLASSES)) if number not in _MOVING]
+_GRID = np.arange(-4.0, 24.0, 0.25)
+_ALARMS_FOR_TAIL = 15
+_RANGES_M = ((0.0, 2.0), (2.0, 3.5), (3.5, 5.0), (5.0, 9.0))
+_JOIN_S, _SHORTEST_S = 1.0, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a network said of a corpus: `log_odds` of motion [rows]."""
+
+    rows: Rows
+    log_odds: NDArray[np.float64]
+
+
+def log_odds_of(outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log odds of motion for outputs [rows, outputs] of the network."""
+    logits = outputs.astype(np.float64)
+    return np.asarray(np.logaddexp.reduce(logits[:, _MOVING], axis=1) - np.logaddexp.reduce(logits[:, _STILL], axis=1))
+
+
+def alarms(judged: Judged, *, pets: bool) -> tuple[NDArray[np.float64], float]:
+    """False alarms at each threshold of the grid [thresholds], and hours of empty rooms that they were counted in."""
+    counts, seconds = np.zeros(len(_GRID)), 0.0
+    rows = judged.rows
+    for clip, about in zip(rows.clips, rows.about, strict=True):
+        if bool(PETS & set(about["kinds"])) != pets or not np.isnan(rows.distance_m[clip]).all():
+            continue
+        settled = rows.settled[clip]
+        t_s = rows.t_s[clip][settled].astype(np.float64)
+        if not len(t_s):
+            continue
+        scores = _probability(judged.log_odds[clip][settled])
+        end_s = float(t_s[-1])
+        seconds += end_s - float(t_s[0])
+        for number, threshold in enumerate(_GRID):
+            counts[number] += len(scoring.motions_at(t_s, scores, threshold=float(threshold), end_s=end_s))
+    return counts, seconds / 3600.0
+
+
+def thresholds(counts: NDArray[np.float64], hours: float) -> list[dict[str, float]]:
+    """Log odds for each of `RATES_PER_DAY`.
+
+    Rates are counted down to `_ALARMS_FOR_TAIL` alarms. Beyond, they fall exponentially at the pace of the last stretch
+    before: rarer than what was listened to they are an extrapolation, and no better than that.
+    """
+    per_day = counts / max(hours, 1e-9) * 24.0
+    falling = np.minimum.accumulate(per_day)
+    counted = np.flatnonzero(counts >= _ALARMS_FOR_TAIL)
+    last = int(counted[-1]) if len(counted) else 0
+    first = int(np.flatnonzero(counts >= min(4 * _ALARMS_FOR_TAIL, counts.max()))[-1]) if counts.max() > 0 else 0
+    pace = 1.0
+    if last > first:
+        pace = float(np.log(max(falling[first], 1e-9) / max(falling[last], 1e-9)) / (_GRID[last] - _GRID[first]))
+    pace = min(max(pace, 0.3), 2.0)
+    found = []
+    for rate in RATES_PER_DAY:
+        enough = np.flatnonzero(falling[: last + 1] <= rate)
+        odds = (
+            float(_GRID[enough[0]])
+            if len(enough)
+            else float(_GRID[last] + max(0.0, np.log(max(falling[last], 1e-9) / rate)) / pace)
+        )
+        found.append(
+            {"false_alarms_per_day": rate, "log_odds": round(max(odds, found[-1]["log_odds"] if found else odds), 3)}
+        )
+    return found
+
+
+def recalls(judged: Judged, threshold: float) -> dict[str, dict[str, Any]]:
+    """Share of what people did that is found, and after how long, by kind of motion and distance; nuisances or not."""
+    found: dict[str, list[float]] = {}
+    rows = judged.rows
+    for clip, about in zip(rows.clips, rows.about, strict=True):
+        t_s = rows.t_s[clip].astype(np.float64)
+        moves = np.isin(rows.label[clip], _MOVING) & rows.settled[clip]
+        said = scoring.motions_at(t_s, _probability(judged.log_odds[clip]), threshold=threshold, end_s=float(t_s[-1]))
+        events = scoring.spans(t_s, moves, join_s=_JOIN_S, shortest_s=_SHORTEST_S)
+        alone = set(about["kinds"]) <= {*ACTIVITIES, "wd7_arm"}
+        for event, result in zip(events, scoring.find(said, events, alone=True), strict=True):
+            during = (t_s >= event[0]) & (t_s <= event[1])
+            distance_m = float(np.nanmedian(rows.distance_m[clip][during]))
+            major = (rows.label[clip][during] == _MOVING[0]).any()
+            for low_m, high_m in _RANGES_M:
+                if low_m <= distance_m < high_m:
+                    name = f"{'major' if major else 'minor'} {low_m:g}-{high_m:g} m{'' if alone else ', not alone'}"
+                    found.setdefault(name, []).append(result.latency_s)
+    return {
+        name: {
+            "events": len(latencies),
+            "recall": round(sum(each < scoring.MISS_S for each in latencies) / len(latencies), 4),
+            "latency_p50_s": _finite(scoring.percentile_s(latencies, 50.0)),
+            "latency_p95_s": _finite(scoring.percentile_s(latencies, 95.0)),
+        }
+        for name, latencies in sorted(found.items())
+    }
+
+
+def _finite(time_s: float) -> float | None:
+    return round(time_s, 3) if np.isfinite(time_s) else None
+
+
+def _probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of motion; `scoring.logit` gives the log odds back."""
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -36.0, 36.0))))

@@ -1,0 +1,163 @@
+"""What is listened to for training: random scenes, each decided by one seed of a set that judges nothing."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from appliance.evaluation.split import TRAINING, VALIDATION, Share
+from appliance.simulation.captures import Captures
+from appliance.simulation.sample import ACTIVITIES, NUISANCES, sample_words
+from appliance.simulation.scene_file import build
+from appliance.simulation.scenes import Scene
+from appliance.simulation.words import SceneWords
+from appliance.types import Tones
+
+SHARES: dict[str, Share] = {"training": TRAINING, "validation": VALIDATION}
+
+CLIP_S = 60.0
+
+CORPORA = ("mixed", "seed", "tail", "empty")
+"""mixed: everything; seed: quiet rooms and people alone; tail: what a seed model never saw; empty: nobody there.
+"""
+
+_ACTIVE = ("walk", "run", "crawl")
+_GESTURES = tuple(name for name in ACTIVITIES if name not in _ACTIVE)
+_THINGS = tuple(name for name in NUISANCES if name != "wd7_arm")
+_FREQUENT = {
+    "fan": 3.0,
+    "oscillating_fan": 3.0,
+    "switched_fan": 3.0,
+    "curtain": 4.0,
+    "hvac": 2.0,
+    "cat": 2.0,
+    "dog": 2.0,
+}
+_SEED_THINGS = ("hvac", "plant", "door")
+_MICS, _MICS_SHARE = (1, 2, 4, 8), (0.1, 0.2, 0.62, 0.08)
+_CARRIERS_SHARE = (0.7, 0.14, 0.08, 0.08)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One scene as one unit hears it.
+
+    `kinds` names what is in it. `believes` is whether the clutter canceller is told of people's motion, as by a
+    detector that is right, or never, as by one that misses everything.
+    """
+
+    number: int
+    seed: int
+    scene: Scene
+    tones: Tones
+    mics: int
+    kinds: tuple[str, ...]
+    believes: bool
+
+
+def clip_of(share: str, corpus: str, number: int, captures: Captures) -> Clip:
+    """The clip of that number.
+
+    Args:
+        share: one of `SHARES`; seeds and people are its own.
+        corpus: one of `CORPORA`.
+        number: 0 or more.
+        captures: where gaits come from.
+
+    Raises:
+        ValueError: the share has no such seed, or the corpus is unknown.
+    """
+    if corpus not in CORPORA:
+        raise ValueError(f"corpus: wanted one of {', '.join(CORPORA)}, got {corpus}")
+    own = SHARES[share]
+    seed = own.seed(number)
+    random = np.random.default_rng([seed, 71, CORPORA.index(corpus)])
+    people, things = _cast(random, corpus)
+    gaits = tuple(name for name in own.gaits(captures.names) if name not in ("crawl", "01_09"))
+    words = sample_words(seed, duration_s=CLIP_S, people=people, nuisances=things, gaits=gaits)
+    _keep_walking(words, people, random)
+    _add_faults(words, random, corpus)
+    scene = build(SceneWords.model_validate(words), captures)
+    arms = tuple(thing for thing in scene.things if thing.kind == "wd7_arm")
+    scene = replace(scene, people=scene.people + arms, things=tuple(t for t in scene.things if t not in arms))
+    kinds = (*people, *things, *(("music",) if "music" in words else ()))
+    return Clip(
+        number=number,
+        seed=seed,
+        scene=scene,
+        tones=_tones(random),
+        mics=int(random.choice(_MICS, p=_MICS_SHARE)),
+        kinds=kinds,
+        believes=bool(random.random() < 0.7),
+    )
+
+
+def _cast(random: np.random.Generator, corpus: str) -> tuple[list[str], list[str]]:
+    """Who and what is in a scene."""
+    things: Sequence[str] = _SEED_THINGS if corpus == "seed" else _THINGS
+    people: list[str] = []
+    if corpus != "empty" and random.random() < (0.6 if corpus == "tail" else 0.55):
+        people = [_activity(random) for _ in range(1 if random.random() < 0.85 else 2)]
+    weight = np.array([_FREQUENT.get(name, 1.0) for name in things])
+    few = (0.7, 0.3, 0.0) if corpus == "seed" else (0.0, 0.75, 0.25) if corpus == "tail" else (0.4, 0.42, 0.18)
+    count = int(random.choice(3, p=few))
+    found = [str(name) for name in random.choice(things, size=count, replace=False, p=weight / weight.sum())]
+    if corpus != "empty" and random.random() < 0.12:
+        found.append("wd7_arm")
+    return people, found
+
+
+def _activity(random: np.random.Generator) -> str:
+    if random.random() < 0.5:
+        return "walk"
+    return str(random.choice(_GESTURES if random.random() < 0.85 else _ACTIVE[1:]))
+
+
+def _keep_walking(words: dict[str, object], people: Sequence[str], random: np.random.Generator) -> None:
+    """Those who walk do so again and again, with pauses and at any speed: one way through the room is over in 3 s."""
+    room, everybody = words["room"], words["people"]
+    assert isinstance(room, dict)
+    assert isinstance(everybody, list)
+    length, width, _ = room["size_m"]
+    for kind, person in zip(people, everybody, strict=True):
+        if kind != "walk":
+            continue
+        _, way, last = person["do"]
+        acts: list[dict[str, object]] = [{"act": "stay", "for_s": round(float(random.uniform(2.5, 15.0)), 2)}]
+        at = person["at_m"]
+        for _ in range(12):
+            to = at
+            while math.dist(at, to) < 0.8:
+                to = [round(random.uniform(0.7, length - 0.35), 2), round(random.uniform(0.35, width - 0.35), 2)]
+            speed_mps = round(float(np.clip(random.lognormal(0.0, 0.45), 0.3, 2.0)), 2)
+            acts.append(way | {"to_m": [to], "speed_mps": speed_mps, "times": 1})
+            acts.append({"act": "stay", "for_s": round(float(random.uniform(1.0, 7.0)), 2)})
+            at = to
+        person["do"] = [*acts, last]
+
+
+def _add_faults(words: dict[str, object], random: np.random.Generator, corpus: str) -> None:
+    """Music from the same box, and frames that are lost."""
+    if corpus == "seed":
+        return
+    if random.random() < 0.08:
+        words["music"] = {"level": float(random.choice([0.1, 0.3, 1.0])), "seed": int(random.integers(1 << 30))}
+    if random.random() < 0.06:
+        device = words["device"]
+        assert isinstance(device, dict)
+        starts_s = np.sort(random.uniform(3.0, CLIP_S - 1.0, random.integers(1, 8)))
+        device["gaps"] = [
+            {"start_s": round(float(start_s), 3), "lost_ms": round(random.uniform(1.0, 50.0), 2)}
+            for start_s in starts_s
+        ]
+
+
+def _tones(random: np.random.Generator) -> Tones:
+    """Carriers at least 2.5 kHz apart, as the configuration wants them."""
+    count = 1 + int(random.choice(4, p=_CARRIERS_SHARE))
+    spare_hz = 48_000.0 - 33_000.0 - 2_500.0 * (count - 1)
+    offsets_hz = np.sort(random.uniform(0.0, spare_hz, count)) + 2_500.0 * np.arange(count)
+    return Tones(
+        tuple(float(round(33_000.0 + each)) for each in offsets_hz), round(float(random.uniform(65.0, 80.0)), 1)
+    )

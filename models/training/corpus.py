@@ -1,0 +1,223 @@
+"""A corpus on disk: a Parquet file for some clips, written whole or not at all, so that a run that was killed goes on.
+
+Made by Dask workers, on this machine or a cluster. A part whose making failed is told and left out; the same command
+makes it later.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+import models.training
+from appliance.errors import ApplianceError
+from appliance.evaluation.judge import code_version
+from appliance.features.evidence import FEATURE_VERSION, FEATURES
+from appliance.simulation.captures import Captures
+from models.training.clips import clip_of
+from models.training.listen import listen
+
+CLIPS_A_PART = 10
+
+_SOURCES = ("cancel", "dsp", "features", "simulation", "evaluation/split.py", "physics.py", "pipeline.py")
+
+_RETRIES = 2
+_CONNECT_S = 15.0
+
+
+class CorpusError(ApplianceError):
+    """A corpus cannot be made or read; what is whole of it stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some clips of a corpus: `number` counts parts of CLIPS_A_PART clips."""
+
+    share: str
+    corpus: str
+    number: int
+
+    @property
+    def file_name(self) -> str:
+        """Within the corpus's folder."""
+        return f"{self.share}-{self.corpus}-{self.number:05d}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Clips as the network reads them, one row a hop, clips one behind the other.
+
+    `values` [rows, FEATURES] float16; `label`, `radial_mps`, `distance_m`, `settled`, `t_s` [rows]; `start` [clips]:
+    first row of each; `about` [clips]: what is in each.
+    """
+
+    values: NDArray[np.float16]
+    label: NDArray[np.int8]
+    radial_mps: NDArray[np.float32]
+    distance_m: NDArray[np.float32]
+    settled: NDArray[np.bool_]
+    t_s: NDArray[np.float32]
+    start: NDArray[np.int64]
+    about: list[dict[str, Any]]
+
+    @property
+    def clips(self) -> list[slice]:
+        """Where each clip is."""
+        return [slice(low, high) for low, high in pairwise([*self.start.tolist(), len(self.label)])]
+
+
+def recipe() -> str:
+    """A digest of all code that a clip follows from."""
+    digest = hashlib.sha256(code_version(_SOURCES).encode())
+    for name in ("clips.py", "listen.py"):
+        digest.update((Path(models.training.__path__[0]) / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def make_part(part: Part, folder: str, captures: str | None, wanted_recipe: str) -> str:
+    """Listen to the clips of a part and write them; the file's name.
+
+    Raises:
+        CorpusError: this worker has other code, or the file cannot be written.
+    """
+    if recipe() != wanted_recipe:
+        raise CorpusError(f"a worker has code {recipe()}, wanted {wanted_recipe}: install the same version everywhere")
+    found = Captures((Path(captures),) if captures else ())
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("clip", *_COLUMNS)}
+    values, about = [], []
+    for number in range(part.number * CLIPS_A_PART, (part.number + 1) * CLIPS_A_PART):
+        clip = clip_of(part.share, part.corpus, number, found)
+        heard = listen(clip)
+        columns["clip"].append(np.full(len(heard.t_s), number, np.int32))
+        for name in _COLUMNS:
+            columns[name].append(getattr(heard, name))
+        values.append(heard.values)
+        about.append({
+            "clip": number, "seed": clip.seed, "kinds": clip.kinds, "mics": clip.mics, "believes": clip.believes,
+            "tones": asdict(clip.tones),
+        })  # fmt: skip
+    flat = np.concatenate(values).astype(np.float16).reshape(-1)
+    table = pa.table({
+        **{name: np.concatenate(column) for name, column in columns.items()},
+        "values": pa.FixedSizeListArray.from_arrays(pa.array(flat), FEATURES),
+    })  # fmt: skip
+    words = {"feature_version": FEATURE_VERSION, "recipe": wanted_recipe, "clips": about}
+    table = table.replace_schema_metadata({b"pipistrelle": json.dumps(words).encode()})
+    path = Path(folder) / part.file_name
+    partial = path.with_suffix(f".{os.getpid()}")
+    try:
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise CorpusError(f"{path}: {error.strerror}; make room and run the same command again") from error
+    return part.file_name
+
+
+_COLUMNS = ("t_s", "label", "radial_mps", "distance_m", "settled")
+
+
+def missing_parts(parts: Sequence[Part], folder: Path) -> list[Part]:
+    """Those that are not there, damaged, or made by another recipe."""
+    wanted = recipe()
+    return [part for part in parts if _words_of(folder / part.file_name).get("recipe") != wanted]
+
+
+def _words_of(path: Path) -> dict[str, Any]:
+    try:
+        words = json.loads(pq.read_schema(path).metadata[b"pipistrelle"])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return {}
+    return words if isinstance(words, dict) else {}
+
+
+def on_workers(
+    work: Callable[..., str], parts: Sequence[Part], *arguments: object, scheduler: str | None, workers: int
+) -> Iterator[tuple[Part, str | Exception]]:
+    """Each part with the name of its file, or with what went wrong, as they come.
+
+    Raises:
+        CorpusError: no scheduler answers, or it went away; what is done is kept.
+    """
+    import distributed
+    from distributed.comm.core import CommClosedError
+
+    try:
+        if scheduler is None:
+            cluster = distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+            )
+            client = distributed.Client(cluster)
+        else:
+            cluster = None
+            client = distributed.Client(scheduler, timeout=_CONNECT_S)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CorpusError(f"{scheduler or 'this machine'}: no Dask scheduler answers there: {error}") from error
+    try:
+        asked: dict[Future[str], Part] = {
+            client.submit(work, part, *arguments, pure=False, retries=_RETRIES): part for part in parts
+        }
+        for future in distributed.as_completed(list(asked)):
+            result: str | Exception
+            try:
+                result = future.result()
+            except (distributed.CancelledError, CommClosedError, TimeoutError) as error:
+                raise CorpusError(
+                    f"{scheduler or 'this machine'}: the Dask scheduler went away; what is done is kept: "
+                    "run the same command again"
+                ) from error
+            except Exception as error:  # noqa: BLE001  a part's own failure, of whatever kind, is told and not the end
+                result = error
+            yield asked.pop(future), result
+    finally:
+        client.close()
+        if cluster is not None:
+            cluster.close()
+
+
+def read_corpus(folder: Path, *, share: str, corpora: Sequence[str]) -> Rows:
+    """All that is there of some corpora.
+
+    Raises:
+        CorpusError: nothing is there, a file is damaged, or its values are of another version.
+    """
+    paths = sorted(path for corpus in corpora for path in folder.glob(f"{share}-{corpus}-*.parquet"))
+    if not paths:
+        raise CorpusError(
+            f"{folder}: no {share} corpus {' or '.join(corpora)} there; make it: generate --share {share}"
+        )
+    tables, about = [], []
+    for path in paths:
+        words = _words_of(path)
+        if words.get("feature_version") != FEATURE_VERSION:
+            found = words.get("feature_version", "no")
+            raise CorpusError(
+                f"{path}: wanted feature version {FEATURE_VERSION}, found {found}; remove it and run generate again"
+            )
+        try:
+            tables.append(pq.read_table(path))
+        except (OSError, pa.ArrowException) as error:
+            raise CorpusError(f"{path}: damaged: {error}; remove it and run generate again") from error
+        about += words["clips"]
+    table = pa.concat_tables(tables).combine_chunks()
+    clip = table["clip"].to_numpy()
+    values = table["values"].combine_chunks()
+    flat = values.flatten().to_numpy(zero_copy_only=False)
+    # clips of different corpora may have one number, but never side by side
+    start = np.concatenate([[0], np.flatnonzero((np.diff(clip) != 0) | (np.diff(table["t_s"].to_numpy()) < 0)) + 1])
+    return Rows(
+        values=flat.reshape(-1, FEATURES),
+        start=start,
+        about=about,
+        **{name: table[name].to_numpy() for name in _COLUMNS},
+    )

@@ -1,0 +1,157 @@
+"""Training: whole clips in batches, several things learned at once, a checkpoint after each epoch."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from appliance.features.evidence import BANDS, FEATURES
+from appliance.types import MotionClass
+from models.training.corpus import Rows
+from models.training.listen import CLASSES
+from models.training.network import MotionNetwork
+
+BATCH_CLIPS = 8
+_PEAK_RATE = 4e-3
+_WARM_UP_SHARE = 0.05
+_DECAY = 1e-5
+
+_AFTERMATH_S = 0.3
+"""After motion has ended frames are not learned from: the window still holds it, and echoes die away."""
+
+_RADIAL_MPS = 0.2
+"""Trunks slower than this teach no direction."""
+
+_DIRECTION_WEIGHT, _RADIAL_WEIGHT = 0.15, 0.15
+_CLASS_WEIGHT = {
+    MotionClass.NOTHING: 1.0,
+    MotionClass.MAJOR: 2.0,
+    MotionClass.MINOR: 1.0,
+    MotionClass.BREATHING: 0.3,
+    MotionClass.NUISANCE: 1.5,
+}
+"""Frames of still people are many, and tones can hardly tell them from empty rooms."""
+
+_LEVEL_JITTER = 0.25
+"""Standard deviation, in units of 20 dB, by which all levels of a clip are moved: units differ."""
+
+_MOVING = [CLASSES.index(MotionClass.MAJOR), CLASSES.index(MotionClass.MINOR)]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`values` [clips, hops, FEATURES]; the others [clips, hops]. Weights are 0 where nothing is to be learned."""
+
+    values: NDArray[np.float32]
+    label: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    radial_mps: NDArray[np.float32]
+    radial_weight: NDArray[np.float32]
+
+
+def _weights(rows: Rows) -> NDArray[np.float32]:
+    weight = np.array([_CLASS_WEIGHT[kind] for kind in CLASSES], np.float32)[rows.label]
+    for clip in rows.clips:
+        moves = np.isin(rows.label[clip], _MOVING)
+        t_s = rows.t_s[clip]
+        ended = np.flatnonzero(moves[:-1] & ~moves[1:])
+        for at in ended:
+            behind = (t_s > t_s[at]) & (t_s <= t_s[at] + _AFTERMATH_S) & ~moves
+            weight[clip][behind] = 0.0
+    return np.where(rows.settled, weight, 0.0).astype(np.float32)
+
+
+def batches(rows: Rows, random: np.random.Generator) -> Iterator[Batch]:
+    """All clips once, in random order; shorter ones are filled up at their end."""
+    weight = _weights(rows)
+    moving = np.isin(rows.label, _MOVING) & (np.abs(np.nan_to_num(rows.radial_mps)) > _RADIAL_MPS)
+    clips = rows.clips
+    longest = max(clip.stop - clip.start for clip in clips)
+    order = random.permutation(len(clips))
+    for at in range(0, len(order) - BATCH_CLIPS + 1, BATCH_CLIPS):
+        chosen = [clips[number] for number in order[at : at + BATCH_CLIPS]]
+        batch = Batch(
+            np.zeros((BATCH_CLIPS, longest, FEATURES), np.float32),
+            *(np.zeros((BATCH_CLIPS, longest), kind) for kind in (np.int32, np.float32, np.float32, np.float32)),
+        )
+        for row, clip in enumerate(chosen):
+            size = clip.stop - clip.start
+            batch.values[row, :size] = rows.values[clip]
+            batch.values[row, :size, 2 * BANDS : 3 * BANDS + 2] += random.normal(scale=_LEVEL_JITTER)
+            batch.label[row, :size] = rows.label[clip]
+            batch.weight[row, :size] = weight[clip]
+            batch.radial_mps[row, :size] = np.nan_to_num(rows.radial_mps[clip])
+            batch.radial_weight[row, :size] = moving[clip] & rows.settled[clip]
+        yield batch
+
+
+class Training:
+    """One run, which goes on where it was when it is made again with the same arguments.
+
+    Args:
+        network: whose weights are learned.
+        rows: what is learned from.
+        epochs: how often.
+        seed: of order and jitter.
+        folder: of checkpoints.
+        identity: what else makes this run another one.
+    """
+
+    def __init__(
+        self, network: MotionNetwork, rows: Rows, *, epochs: int, seed: int, folder: Path, identity: str
+    ) -> None:
+        self._network, self._rows, self._epochs, self._seed = network, rows, epochs, seed
+        steps = max(epochs * (len(rows.start) // BATCH_CLIPS), 2)
+        warm_up = max(round(_WARM_UP_SHARE * steps), 1)
+        rate = tf.keras.optimizers.schedules.CosineDecay(
+            0.0, steps - warm_up, warmup_target=_PEAK_RATE, warmup_steps=warm_up
+        )
+        self._optimizer = tf.keras.optimizers.Adam(learning_rate=rate, clipnorm=1.0)
+        self._optimizer.build(network.trainable_variables)
+        self._epoch = tf.Variable(0, dtype=tf.int64)
+        words = json.dumps([identity, epochs, seed, len(rows.label), network.parameters])
+        checkpoint = tf.train.Checkpoint(network=network, optimizer=self._optimizer, epoch=self._epoch)
+        name = hashlib.sha256(words.encode()).hexdigest()[:16]
+        self._keeper = tf.train.CheckpointManager(checkpoint, str(folder / name), max_to_keep=1)
+        checkpoint.restore(self._keeper.latest_checkpoint)
+
+    def run(self) -> Iterator[tuple[int, float]]:
+        """Train what is not trained yet; each epoch's number and mean loss."""
+        while int(self._epoch) < self._epochs:
+            number = int(self._epoch)
+            random = np.random.default_rng([self._seed, number])
+            losses = [
+                float(self._learn(batch.values, batch.label, batch.weight, batch.radial_mps, batch.radial_weight))
+                for batch in batches(self._rows, random)
+            ]
+            self._epoch.assign_add(1)
+            self._keeper.save()
+            yield number, float(np.mean(losses))
+
+    @tf.function(reduce_retracing=True)
+    def _learn(
+        self, values: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, radial_mps: tf.Tensor, radial_weight: tf.Tensor
+    ) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            told = self._network.clips(values)
+            classes, direction, radial = told[..., : len(CLASSES)], told[..., -2], told[..., -1]
+            entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=classes)
+            loss = tf.reduce_sum(entropy * weight) / (tf.reduce_sum(weight) + 1.0)
+            moving = tf.reduce_sum(radial_weight) + 1.0
+            towards = tf.cast(radial_mps > 0.0, tf.float32)
+            side = tf.nn.sigmoid_cross_entropy_with_logits(labels=towards, logits=direction)
+            loss += _DIRECTION_WEIGHT * tf.reduce_sum(side * radial_weight) / moving
+            off = tf.abs(radial - radial_mps)
+            huber = tf.where(off < 0.5, off * off, off - 0.25)
+            loss += _RADIAL_WEIGHT * tf.reduce_sum(huber * radial_weight) / moving
+            loss += _DECAY * sum(
+                tf.nn.l2_loss(each) for each in self._network.trainable_variables if len(each.shape) > 1
+            )
+        weights = self._network.trainable_variables
+        self._optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return loss

@@ -1,0 +1,110 @@
+"""A clip through the very pipeline of the service: what the model would have seen at each hop, and what was true."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.evaluation.hearing import hear_baseband
+from appliance.features.doppler import Doppler
+from appliance.features.evidence import FEATURES, Evidence
+from appliance.pipeline import Pipeline
+from appliance.simulation.baseband import PCM_RATE_HZ, BasebandRoom
+from appliance.simulation.truth import truth
+from appliance.types import DopplerFrame, Emission, MotionClass, Score
+from models.training.clips import Clip
+
+CLASSES = (
+    MotionClass.NOTHING,
+    MotionClass.MAJOR,
+    MotionClass.MINOR,
+    MotionClass.BREATHING,
+    MotionClass.NUISANCE,
+)  # fmt: skip
+"""In the order of the network's outputs."""
+
+LABEL_LAG_S = 0.06
+"""A frame tells of the middle of its window: half of 107 ms, and the filters' 9 ms, before its end."""
+
+_READ_S = 8.0
+_BLOCK_MS = 10
+_TRUTH_STEP_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a clip gave, one row a hop.
+
+    `values` [hops, FEATURES] float32; `label` [hops] index into `CLASSES`; `radial_mps` and `distance_m` [hops], NaN
+    while nobody is inside; `settled` [hops]: whether the floor was known.
+    """
+
+    t_s: NDArray[np.float32]
+    values: NDArray[np.float32]
+    settled: NDArray[np.bool_]
+    label: NDArray[np.int8]
+    radial_mps: NDArray[np.float32]
+    distance_m: NDArray[np.float32]
+
+
+class _Recorder:
+    """A detector that keeps what it sees, and answers with the truth."""
+
+    failure = None
+
+    def __init__(self, doppler: Doppler, moves: NDArray[np.bool_]) -> None:
+        self._evidence = Evidence(doppler=doppler)
+        self._moves = moves
+        self.t_s: list[float] = []
+        self.values: list[NDArray[np.float32]] = []
+        self.settled: list[bool] = []
+
+    def process(self, frame: DopplerFrame) -> Score | None:
+        values = self._evidence.process(frame)
+        if values is None:
+            return None
+        self.t_s.append(frame.t_s)
+        self.values.append(values)
+        self.settled.append(self._evidence.is_settled)
+        at = min(max(round((frame.t_s - LABEL_LAG_S) / _TRUTH_STEP_S), 0), len(self._moves) - 1)
+        return Score({MotionClass.MAJOR: float(self._moves[at])}, None, frame.t_s, "truth")
+
+    def tune(self, *, false_alarms_per_day: float) -> None:
+        """The truth knows no threshold."""
+
+    def reset(self) -> None:
+        self._evidence.reset()
+
+
+def listen(clip: Clip) -> Heard:
+    """Everything that the model would have seen of a clip."""
+    around = truth(clip.scene, np.arange(0.0, clip.scene.duration_s, _TRUTH_STEP_S))
+    moves = np.isin(around.motion, [MotionClass.MAJOR, MotionClass.MINOR])
+    recorders: list[_Recorder] = []
+
+    def make(doppler: Doppler) -> _Recorder:
+        recorders.append(_Recorder(doppler, moves if clip.believes else np.zeros_like(moves)))
+        return recorders[0]
+
+    pipeline = Pipeline(
+        rate_hz=PCM_RATE_HZ,
+        mics=clip.mics,
+        emission=Emission(tones=clip.tones),
+        hold_s=120.0,
+        false_alarms_per_day=1.0,
+        make_detector=make,
+    )
+    room = BasebandRoom(clip.scene, tones=clip.tones, mics=clip.mics)
+    hear_baseband(pipeline, iter(lambda: room.read(_READ_S), None), pcm_rate_hz=PCM_RATE_HZ, block_ms=_BLOCK_MS)
+    (recorder,) = recorders
+    t_s = np.array(recorder.t_s)
+    at = np.clip(np.rint((t_s - LABEL_LAG_S) / _TRUTH_STEP_S).astype(int), 0, len(moves) - 1)
+    number_of = {motion: number for number, motion in enumerate(CLASSES)}
+    return Heard(
+        t_s=t_s.astype(np.float32),
+        values=np.array(recorder.values, np.float32).reshape(len(t_s), FEATURES),
+        settled=np.array(recorder.settled, bool),
+        label=np.array([number_of[motion] for motion in around.motion[at]], np.int8),
+        radial_mps=around.radial_mps[at].astype(np.float32),
+        distance_m=around.distance_m[at].astype(np.float32),
+    )

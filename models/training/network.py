@@ -1,0 +1,112 @@
+"""The network, in two forms that share their weights: over whole clips for training, and hop by hop for the device.
+
+Bands of both signs go through two convolutions over frequency, whose weights are the same for all speeds, then through
+causal convolutions over time whose reach doubles from block to block: 127 hops, 3.4 s, in all. The device keeps what
+the convolutions over time still need as one flat state, which goes in and comes out.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from appliance.features.evidence import BANDS, FEATURES
+from models.training.listen import CLASSES
+
+OUTPUTS = len(CLASSES) + 2
+"""Logits of the classes, log odds of approach against recession, radial velocity in m/s."""
+
+DILATIONS = (1, 2, 4, 8, 16, 32)
+
+_TAPS = 3
+_BAND_CHANNELS = 8
+_CHANNELS = 32
+_EXTRAS = FEATURES - 3 * BANDS
+
+STATE = sum((_TAPS - 1) * dilation for dilation in DILATIONS) * _CHANNELS
+"""Values that the device keeps from one hop to the next."""
+
+
+class MotionNetwork(tf.Module):
+    """Values of hops in, class logits, direction and radial velocity out."""
+
+    def __init__(self, *, seed: int) -> None:
+        super().__init__()
+        random = np.random.default_rng(seed)
+
+        def weight(name: str, *shape: int, gain: float = 1.0) -> tf.Variable:
+            scale = gain * math.sqrt(2.0 / math.prod(shape[:-1]))
+            return tf.Variable(random.normal(scale=scale, size=shape).astype(np.float32), name=name)
+
+        def bias(name: str, size: int) -> tf.Variable:
+            return tf.Variable(np.zeros(size, np.float32), name=name)
+
+        self.band_1 = weight("band_1", 3, 3, _BAND_CHANNELS)
+        self.band_1_bias = bias("band_1_bias", _BAND_CHANNELS)
+        self.band_2 = weight("band_2", 3, _BAND_CHANNELS, _BAND_CHANNELS)
+        self.band_2_bias = bias("band_2_bias", _BAND_CHANNELS)
+        halved = -(-BANDS // 2)
+        self.enter = weight("enter", halved * _BAND_CHANNELS + FEATURES, _CHANNELS)
+        self.enter_bias = bias("enter_bias", _CHANNELS)
+        self.depth, self.point, self.point_bias = [], [], []
+        for number, _ in enumerate(DILATIONS):
+            self.depth.append(weight(f"depth_{number}", _TAPS, _CHANNELS, gain=0.7))
+            self.point.append(weight(f"point_{number}", _CHANNELS, _CHANNELS, gain=0.5))
+            self.point_bias.append(bias(f"point_bias_{number}", _CHANNELS))
+        self.leave = weight("leave", _CHANNELS, _CHANNELS)
+        self.leave_bias = bias("leave_bias", _CHANNELS)
+        self.tell = weight("tell", _CHANNELS, OUTPUTS, gain=0.3)
+        self.tell_bias = bias("tell_bias", OUTPUTS)
+
+    @property
+    def parameters(self) -> int:
+        """How many there are."""
+        return sum(int(tf.size(each)) for each in self.trainable_variables)
+
+    def _enter(self, values: tf.Tensor) -> tf.Tensor:
+        """[hops, FEATURES] -> [hops, _CHANNELS]: each hop by itself."""
+        away, towards = tf.reverse(values[:, :BANDS], [1]), values[:, BANDS : 2 * BANDS]
+        bands = tf.stack([towards, away, values[:, 2 * BANDS : 3 * BANDS]], axis=2)
+        bands = tf.nn.relu(tf.nn.conv1d(bands, self.band_1, 1, "SAME") + self.band_1_bias)
+        bands = tf.nn.relu(tf.nn.conv1d(bands, self.band_2, 2, "SAME") + self.band_2_bias)
+        flat = tf.reshape(bands, (-1, bands.shape[1] * bands.shape[2]))
+        return tf.nn.relu(tf.concat([flat, values], 1) @ self.enter + self.enter_bias)
+
+    def _leave(self, hidden: tf.Tensor) -> tf.Tensor:
+        """[hops, _CHANNELS] -> [hops, OUTPUTS]."""
+        return tf.nn.relu(hidden @ self.leave + self.leave_bias) @ self.tell + self.tell_bias
+
+    def clips(self, values: tf.Tensor) -> tf.Tensor:
+        """[clips, hops, FEATURES] -> [clips, hops, OUTPUTS], from rest."""
+        shape = tf.shape(values)
+        hidden = self._enter(tf.reshape(values, (-1, FEATURES)))
+        hidden = tf.reshape(hidden, (shape[0], shape[1], _CHANNELS))
+        for depth, point, bias, dilation in zip(self.depth, self.point, self.point_bias, DILATIONS, strict=True):
+            past = tf.pad(hidden, ((0, 0), ((_TAPS - 1) * dilation, 0), (0, 0)))
+            mixed = sum(past[:, tap * dilation : tap * dilation + shape[1]] * depth[tap] for tap in range(_TAPS))
+            hidden += tf.nn.relu(mixed @ point + bias)
+        return tf.reshape(self._leave(tf.reshape(hidden, (-1, _CHANNELS))), (shape[0], shape[1], OUTPUTS))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((1, FEATURES), name="features"),
+            tf.TensorSpec((1, STATE), name="state"),
+        ]
+    )
+    def step(self, features: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One hop: [1, FEATURES] and the state -> outputs [1, OUTPUTS] and the next state."""
+        hidden, kept, at = self._enter(features), [], 0
+        for depth, point, bias, dilation in zip(self.depth, self.point, self.point_bias, DILATIONS, strict=True):
+            size = (_TAPS - 1) * dilation * _CHANNELS
+            past = tf.concat([state[:, at : at + size], hidden], 1)
+            at += size
+            taps = [past[:, tap * dilation * _CHANNELS :][:, :_CHANNELS] for tap in range(_TAPS)]
+            mixed = sum(taps[tap] * depth[tap] for tap in range(_TAPS))
+            hidden += tf.nn.relu(mixed @ point + bias)
+            kept.append(past[:, _CHANNELS:])
+        return {"outputs": self._leave(hidden), "next_state": tf.concat(kept, 1)}
+
+    def tflite(self) -> bytes:
+        """The step as a TFLite model, float32."""
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([self.step.get_concrete_function()], self)
+        return bytes(converter.convert())

@@ -1,0 +1,114 @@
+"""One training from corpus to model: network, thresholds, TFLite, manifest and golden values."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from appliance.classify.manifest import FORMAT
+from appliance.classify.model import Network
+from appliance.features.evidence import FEATURE_VERSION, FEATURES
+from models.training import choose
+from models.training.corpus import CorpusError, Rows, read_corpus, recipe
+from models.training.fit import Training
+from models.training.listen import CLASSES
+from models.training.network import STATE, MotionNetwork
+
+GOLDEN_HOPS = 400
+
+
+def train(data: Path, *, corpora: Sequence[str], out: Path, name: str, epochs: int, seed: int) -> dict[str, Any]:
+    """Train, choose thresholds, export; the manifest, which is also written.
+
+    Raises:
+        CorpusError: there is nothing to learn from or to choose thresholds by.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.keras.utils.set_random_seed(seed)
+    rows = read_corpus(data, share="training", corpora=corpora)
+    validation = read_corpus(data, share="validation", corpora=("mixed", "empty"))
+    network = MotionNetwork(seed=seed)
+    out.mkdir(parents=True, exist_ok=True)
+    identity = f"{recipe()} {','.join(corpora)} {data.resolve()}"
+    training = Training(network, rows, epochs=epochs, seed=seed, folder=out / "checkpoints", identity=identity)
+    for number, loss in training.run():
+        print(f"epoch {number + 1} of {epochs}: loss {loss:.4f}", flush=True)
+
+    judged = choose.Judged(validation, choose.log_odds_of(outputs_of(network, validation)))
+    counts, hours = choose.alarms(judged, pets=False)
+    if hours == 0.0:
+        raise CorpusError(f"{data}: no empty room in the validation corpus; make one: generate --share validation")
+    table = choose.thresholds(counts, hours)
+    at_one = next(each["log_odds"] for each in table if each["false_alarms_per_day"] == 1.0)
+    pet_counts, pet_hours = choose.alarms(judged, pets=True)
+    model = network.tflite()
+    manifest = {
+        "format": FORMAT,
+        "name": name,
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "feature_version": FEATURE_VERSION,
+        "features": FEATURES,
+        "state": STATE,
+        "classes": [str(kind) for kind in CLASSES],
+        "thresholds": table,
+        "parameters": network.parameters,
+        "training": {
+            "date": datetime.now(UTC).date().isoformat(),
+            "recipe": recipe(),
+            "corpora": list(corpora),
+            "hours": round(_hours(rows), 2),
+            "epochs": epochs,
+            "seed": seed,
+            "tensorflow": tf.__version__,
+        },
+        "validation": {
+            "basis": "simulated",
+            "hours": round(_hours(validation), 2),
+            "empty_hours": round(hours, 2),
+            "empty_hours_with_pets": round(pet_hours, 2),
+            "at_one_a_day": choose.recalls(judged, at_one),
+            "alarms_at_one_a_day": _at(counts, at_one),
+            "alarms_with_pets_at_one_a_day": _at(pet_counts, at_one),
+        },
+    }
+    text = json.dumps(manifest, indent=1) + "\n"
+    (out / f"{name}.tflite").write_bytes(model)
+    (out / f"{name}.json").write_text(text, encoding="utf-8")
+    _write_golden(out / "golden" / f"{name}.npz", text.encode(), model, rows)
+    return manifest
+
+
+def _at(counts: NDArray[np.float64], threshold: float) -> int:
+    """Alarms at the grid's threshold that is nearest below."""
+    return int(counts[max(int(np.searchsorted(choose._GRID, threshold, side="right")) - 1, 0)])  # noqa: SLF001
+
+
+def outputs_of(network: MotionNetwork, rows: Rows) -> NDArray[np.float32]:
+    """What the network says of a corpus, each clip from rest, [rows, outputs]."""
+    forward = tf.function(network.clips, reduce_retracing=True)
+    told = [forward(tf.constant(rows.values[clip][None].astype(np.float32)))[0].numpy() for clip in rows.clips]
+    return np.concatenate(told)
+
+
+def _hours(rows: Rows) -> float:
+    return sum(float(rows.t_s[clip.stop - 1] - rows.t_s[clip.start]) for clip in rows.clips) / 3600.0
+
+
+def _write_golden(path: Path, manifest: bytes, model: bytes, rows: Rows) -> None:
+    """The values of the first hops with people who move, and what the model's own runtime says of them."""
+    path.parent.mkdir(exist_ok=True)
+    clip = next(
+        (each for each in rows.clips if (rows.label[each.start : each.start + GOLDEN_HOPS] == 1).any()),
+        rows.clips[0],
+    )
+    values = rows.values[clip.start : clip.start + GOLDEN_HOPS].astype(np.float32)
+    network = Network(manifest, model, name=path.stem)
+    outputs = np.array([network.step(each) for each in values], np.float32)
+    np.savez_compressed(path, features=values.astype(np.float16), outputs=outputs)

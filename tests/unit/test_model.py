@@ -1,0 +1,211 @@
+"""The model in the service: golden scores, what refuses it, and the threshold detector that stands by."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.lockstep import TONES, listen
+
+from appliance.app import load_network
+from appliance.classify.manifest import read_manifest
+from appliance.classify.model import SOURCE, ModelDetector, Network
+from appliance.classify.standby import StandbyDetector
+from appliance.classify.threshold import SOURCE as THRESHOLD
+from appliance.errors import ModelError
+from appliance.events import MotionStarted, StreamHealth
+from appliance.features.doppler import WINDOW_SAMPLES, Doppler
+from appliance.pipeline import Pipeline
+from appliance.simulation.scenes import walk
+from appliance.types import DopplerFrame, MotionClass
+
+MODELS = Path(__file__).parents[2] / "models"
+FILE = MODELS / "motion.tflite"
+MODEL, MANIFEST = FILE.read_bytes(), json.loads(FILE.with_suffix(".json").read_bytes())
+
+
+def network(**about):
+    return Network(json.dumps(MANIFEST | about).encode(), MODEL, name="motion.tflite")
+
+
+def doppler():
+    return Doppler(carriers_hz=(40_000.0,), mics=4, rate_hz=2400.0, pcm_rate_hz=192_000)
+
+
+def detector(**about):
+    return ModelDetector(doppler=doppler(), network=network(**about), false_alarms_per_day=1.0)
+
+
+def frames(count, *, loud_from=None, seed=1):
+    """Noise, and from a frame on a tone at 0.9 m/s."""
+    rng, stage = np.random.default_rng(seed), doppler()
+    for number in range(count):
+        power = 10 * np.log10(rng.exponential(1e-10, (1, 4, WINDOW_SAMPLES)))
+        if loud_from is not None and number >= loud_from:
+            power[..., WINDOW_SAMPLES // 2 + 15 : WINDOW_SAMPLES // 2 + 30] += rng.uniform(20, 40)
+        carrier = np.full((1, 4), -30, np.float32)
+        yield DopplerFrame(power.astype(np.float32), stage.velocity_mps, carrier, number * 0.0267)
+
+
+def make_pipeline(network, *, tamper=None):
+    made = []
+
+    def make(stage):
+        made.append(StandbyDetector(doppler=stage, network=network, false_alarms_per_day=1.0))
+        return made[0]
+
+    pipeline = Pipeline(
+        rate_hz=192_000, mics=4, emission=TONES, hold_s=8.0, false_alarms_per_day=1.0, make_detector=make
+    )
+    return pipeline, made[0]
+
+
+def test_scores_are_the_golden_ones():
+    golden = np.load(MODELS / "golden" / "motion.npz")
+    runs = network()
+    found = np.array([runs.step(each) for each in golden["features"].astype(np.float32)])
+    np.testing.assert_allclose(found, golden["outputs"], atol=2e-3, rtol=1e-3)
+    assert np.ptp(found[:, 1]) > 1.0, "golden values in which nothing happens show nothing"
+
+
+def test_state_begins_anew_after_a_reset():
+    golden = np.load(MODELS / "golden" / "motion.npz")["features"].astype(np.float32)
+    runs = network()
+    first = [runs.step(each) for each in golden[:50]]
+    runs.reset()
+    assert [runs.step(each) for each in golden[:50]] == first
+
+
+def test_score_has_all_classes_and_sums_to_one():
+    judge = detector()
+    scores = [score for frame in frames(150, loud_from=100) if (score := judge.process(frame)) is not None]
+    assert 80 < len(scores) < 110, "none until the floor is known"
+    for score in scores:
+        assert set(score.probabilities) == set(MotionClass)
+        assert sum(score.probabilities.values()) == pytest.approx(1.0)
+        assert score.source == SOURCE
+        assert score.radial_mps is None or math.isfinite(score.radial_mps)
+
+
+def test_tuning_moves_the_log_odds_of_motion():
+    rare, often = detector(), detector()
+    often.tune(false_alarms_per_day=1000.0)
+    shift = read_manifest(json.dumps(MANIFEST).encode(), name="m")
+    wanted = shift.log_odds(1.0) - shift.log_odds(1000.0)
+    assert wanted > 0
+    for frame in frames(120, loud_from=100):
+        low, high = rare.process(frame), often.process(frame)
+        if low is not None:
+            odds = [math.log(each.motion / (1 - each.motion)) for each in (low, high)]
+            assert odds[1] - odds[0] == pytest.approx(wanted, abs=1e-3)
+
+
+def test_log_odds_between_known_rates_lie_between():
+    manifest = read_manifest(json.dumps(MANIFEST).encode(), name="m")
+    rates = [5000, 1000, 300, 100, 3, 1, 0.3, 0.02, 0.001]
+    odds = [manifest.log_odds(rate) for rate in rates]
+    assert odds == sorted(odds)
+    assert odds[0] == manifest.thresholds[0][1]
+    assert odds[-1] == manifest.thresholds[-1][1]
+
+
+def test_frame_that_is_no_number_gives_no_score_and_changes_nothing():
+    spoilt, well = detector(), detector()
+    for number, frame in enumerate(frames(130)):
+        if number == 90:
+            power = frame.power_dbfs.copy()
+            power[0, 1, 150] = np.nan
+            assert spoilt.process(DopplerFrame(power, frame.velocity_mps, frame.carrier_dbfs, frame.t_s)) is None
+        assert spoilt.process(frame) == well.process(frame)
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"sha256": "0" * 64}, "SHA-256"),
+        ({"feature_version": 99}, "version 99"),
+        ({"features": 44}, "44 features"),
+        ({"state": 99}, "found float32"),
+        ({"format": 2}, "wanted format 1, found 2"),
+        ({"classes": ["nothing"]}, "wanted each of nothing, major"),
+        ({"classes": ["nothing", "major", "minor", "breathing", "cat"]}, "cat"),
+        ({"thresholds": []}, "wanted rates above 0"),
+        ({"thresholds": [{"false_alarms_per_day": 1, "log_odds": math.nan}]}, "wanted rates above 0"),
+        ({"thresholds": [{"false_alarms_per_day": -1, "log_odds": 3}]}, "wanted rates above 0"),
+        ({"thresholds": [{"log_odds": 3}]}, "KeyError"),
+        (
+            {"thresholds": [{"false_alarms_per_day": 1, "log_odds": 3}, {"false_alarms_per_day": 2, "log_odds": 4}]},
+            "falling rates",
+        ),
+        ({"state": "4032"}, "wanted int"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused_with_its_reason(about, words):
+    with pytest.raises(ModelError, match=words) as told:
+        network(**about)
+    assert "install the model" in str(told.value) or "found float32" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b"\xff", b'"x"', b'{"format": 1}'])
+def test_a_damaged_manifest_is_refused(text):
+    with pytest.raises(ModelError, match="install the model anew"):
+        read_manifest(text, name="m")
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(ModelError, match=r"motion\.json: No such file"):
+        load_network(tmp_path / "motion.tflite")
+    (tmp_path / "motion.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"motion\.tflite: No such file"):
+        load_network(tmp_path / "motion.tflite")
+
+
+def _fault_events(events):
+    return [event for event in events if isinstance(event, StreamHealth)]
+
+
+def test_without_a_model_the_threshold_detector_judges_and_health_says_so():
+    pipeline, standby = make_pipeline(ModelError("gone.tflite: No such file"))
+    steps = [step for _, step in listen(walk(distance_m=2.0, start_s=4.0), pipeline)]
+    events = [event for step in steps for event in step.events]
+    assert {score.source for step in steps for score in step.scores} == {THRESHOLD}
+    assert any(isinstance(event, MotionStarted) for event in events)
+    (said,) = _fault_events(events)
+    assert said.faults == ("model_failed",)
+    assert said.cause == "gone.tflite: No such file"
+    assert standby.failure is not None
+
+
+def _poison(runs):
+    runs._state()[:] = np.nan
+
+
+def _hold(runs):
+    runs.held = runs._outputs()
+
+
+@pytest.mark.parametrize(("break_it", "words"), [(_poison, "no numbers"), (_hold, "runtime failed")])
+def test_a_model_that_fails_while_it_runs_is_replaced_for_good(break_it, words):
+    runs = network()
+    pipeline, standby = make_pipeline(runs)
+    sources, faults, broken = [], [], False
+    for t_s, step in listen(walk(distance_m=2.0, start_s=4.0), pipeline):
+        sources += [score.source for score in step.scores]
+        faults += [event.faults for event in _fault_events(step.events)]
+        if t_s > 3.0 and not broken:
+            assert not faults
+            break_it(runs)
+            broken = True
+    assert words in str(standby.failure)
+    assert sources == sorted(sources), "first the model, then the threshold detector"
+    assert set(sources) == {SOURCE, THRESHOLD}
+    assert faults == [("model_failed",)]
+
+
+def test_tuning_reaches_whoever_judges():
+    standby = StandbyDetector(doppler=doppler(), network=ModelError("x"), false_alarms_per_day=1.0)
+    before = standby._detector.threshold
+    standby.tune(false_alarms_per_day=0.1)
+    assert standby._detector.threshold > before
