@@ -1,4 +1,4 @@
-"""The composition root: the only place that builds real things, and the service that they make together."""
+"""The composition root: the service that a source, the pipeline, outputs and routines make together."""
 
 import asyncio
 import logging
@@ -7,34 +7,23 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from appliance import __version__
-from appliance.classify.model import Network
-from appliance.classify.standby import StandbyDetector
+from appliance.clock import Clock
 from appliance.config.load import load_routines_of
-from appliance.config.schema import AudioConfig, Config
+from appliance.config.schema import Config
 from appliance.controls import Controls, state_directory
-from appliance.emission.player import EmissionPlayer
 from appliance.errors import (
     ApplianceError,
     DeviceLost,
     HardwareError,
-    ModelError,
     PublishRejected,
     RoutineError,
-    SourceError,
 )
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event, StreamHealth
-from appliance.features.doppler import Doppler
-from appliance.hardware.alsa import AlsaAudio, find_device
-from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
 from appliance.hardware.mixer import Mixer
-from appliance.hardware.paced import Paced
-from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
 from appliance.loop import AudioLoop, Request
 from appliance.outputs.broker import broker_settings
 from appliance.outputs.commands import Value
@@ -44,13 +33,14 @@ from appliance.outputs.mqtt import MqttOutput
 from appliance.outputs.payloads import RoutineMessage, SettingsState
 from appliance.outputs.publisher import EventPublisher
 from appliance.pipeline import Pipeline, Step
-from appliance.ports import Audio, Detector
+from appliance.ports import Audio
 from appliance.routines.actions import ActionRunner
 from appliance.routines.effects import Instant, Note
 from appliance.routines.host import RoutineHost, local_zone
 from appliance.routines.store import PendingFile
 from appliance.routines.sun import SunTimes
-from appliance.types import Emission, Tones
+from appliance.sensing import make_pipeline
+from appliance.sources import Source, make_player
 
 _log = logging.getLogger(__name__)
 
@@ -65,182 +55,6 @@ _WAIT_FOR_CARD_S = 60.0
 
 _MESSAGES_WAITING = 1000
 """MQTT messages for routines that may wait for their turn; a flood beyond it is passed over, and said."""
-
-_ROOM = "room:"
-
-
-class Clock(Protocol):
-    """Wall-clock time of what is being delivered."""
-
-    def now(self) -> datetime:
-        """The time, with its zone."""
-
-    def elapsed_s(self) -> float:
-        """Time that no setting of the clock moves."""
-
-    def follow(self, t_s: float) -> None:
-        """The stream has come to this time."""
-
-
-class WallClock:
-    """The computer's own."""
-
-    def now(self) -> datetime:
-        """The time in UTC."""
-        return datetime.now(UTC)
-
-    def elapsed_s(self) -> float:
-        """The computer's monotonic clock."""
-        return time.monotonic()
-
-    def follow(self, t_s: float) -> None:
-        """A stream that runs in real time does not move the clock."""
-
-
-class StreamClock:
-    """A clock that the stream drives, for a stream that runs faster than time."""
-
-    def __init__(self) -> None:
-        self._started = datetime.now(UTC)
-        self._t_s = 0.0
-
-    def now(self) -> datetime:
-        """When the stream's time would be, had it begun with this clock."""
-        return self._started + timedelta(seconds=self._t_s)
-
-    def elapsed_s(self) -> float:
-        """The stream's time."""
-        return self._t_s
-
-    def follow(self, t_s: float) -> None:
-        """Move on."""
-        self._t_s = t_s
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """An open source of audio and the carriers to listen for in it."""
-
-    audio: Audio
-    carriers_hz: tuple[float, ...]
-
-
-def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
-    """Open `alsa`, `room:SCENE` or a recording.
-
-    Args:
-        config: the card, the shape of its streams, and the carriers.
-        spec: as on the command line.
-        fast: a room or recording runs as fast as it can be heard, not as fast as it happened.
-
-    Raises:
-        HardwareError: the card cannot be used.
-        SourceError: there is no such scene, it cannot carry the tones, or the recording cannot be read.
-    """
-    audio_config, carriers_hz = config.audio, config.emission.carriers_hz
-    block_frames = audio_config.rate_hz * audio_config.block_ms // 1000
-    if spec == "alsa":
-        return Source(_open_card(audio_config), carriers_hz)
-    audio: Audio
-    if spec.startswith(_ROOM):
-        if max(carriers_hz) > MAX_TRUE_HZ:
-            raise SourceError(
-                f"{spec}: the virtual room's sound is true up to {MAX_TRUE_HZ:g} Hz; correct emission.carriers_hz"
-            )
-        # what scenes are made of is much to load for a service that has a card
-        from appliance.simulation.scene_file import scene_named
-
-        audio = VirtualRoom(
-            scene_named(spec.removeprefix(_ROOM)),
-            rate_hz=audio_config.rate_hz,
-            mics=4 if audio_config.mics == "auto" else audio_config.mics,
-            block_frames=block_frames,
-            speaker_full_scale_db_spl=audio_config.speaker_full_scale_db_spl,
-            outputs=audio_config.outputs,
-            tweeter=audio_config.tone_channels[0],
-        )
-    else:
-        from appliance.hardware.wav import WavAudio  # libsndfile and soxr, which a service with a card never needs
-
-        audio = WavAudio(Path(spec))
-        carriers_hz = audio.carriers_hz
-    return Source(audio if fast else Paced(audio), carriers_hz)
-
-
-def choose_card(config: AudioConfig) -> DeviceChoice:
-    """The card that the configuration names, or the one that can do most.
-
-    Raises:
-        HardwareError: there is none, or it cannot be used.
-    """
-    return find_device(
-        config.capture,
-        playback=None if config.playback in ("auto", "none") else config.playback,
-        rate_hz=config.rate_hz,
-        mics=None if config.mics == "auto" else config.mics,
-        outputs=0 if config.playback == "none" else config.outputs,
-    )
-
-
-def _open_card(config: AudioConfig) -> AlsaAudio:
-    choice = choose_card(config)
-    return AlsaAudio(
-        choice.capture,
-        playback=choice.playback,
-        rate_hz=choice.rate_hz,
-        mics=choice.mics,
-        outputs=choice.outputs,
-        block_ms=config.block_ms,
-        sample_formats=SAMPLE_FORMATS if config.format == "auto" else (config.format,),
-    )
-
-
-def wanted_emission(config: Config, source: Source) -> Emission:
-    """What the configuration wants the tweeter to play; a recording holds whatever it holds."""
-    return Emission(
-        tones=Tones(carriers_hz=source.carriers_hz, level_db_spl=config.emission.level_db_spl),
-        chirps=config.emission.wanted_chirps() if source.audio.outputs else None,
-        on=config.emission.on or not source.audio.outputs,
-    )
-
-
-def make_pipeline(config: Config, source: Source) -> Pipeline:
-    """The pipeline for a source, as the configuration wants it."""
-    return Pipeline(
-        rate_hz=source.audio.rate_hz,
-        mics=source.audio.mics,
-        emission=wanted_emission(config, source),
-        hold_s=config.sensing.hold_s,
-        false_alarms_per_day=config.sensing.false_alarms_per_day,
-        make_detector=None if config.sensing.model is None else _model_detector(config.sensing.model, config),
-        tweeter_distance_m=config.audio.tweeter_distance_m,
-    )
-
-
-def load_network(path: Path) -> Network:
-    """The model in a file, with the manifest beside it.
-
-    Raises:
-        ModelError: one of them cannot be read, or the model cannot be used.
-    """
-    manifest = path.with_suffix(".json")
-    try:
-        return Network(manifest.read_bytes(), path.read_bytes(), name=path.name)
-    except OSError as error:
-        raise ModelError(
-            f"{error.filename}: {error.strerror}; install the model, or set sensing.model: null"
-        ) from error
-
-
-def _model_detector(path: Path, config: Config) -> Callable[[Doppler], Detector]:
-    network: Network | ModelError
-    try:
-        network = load_network(path)
-    except ModelError as error:
-        network = error
-    return lambda doppler: StandbyDetector(
-        doppler=doppler, network=network, false_alarms_per_day=config.sensing.false_alarms_per_day
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -649,16 +463,3 @@ class Service:
 def _nothing(_pipeline: Pipeline, _t_s: float) -> list[Event]:
     """A request that only wants an answer."""
     return []
-
-
-def make_player(config: Config, audio: Audio) -> EmissionPlayer | None:
-    """What turns the wanted emission into samples for `audio`; None where it cannot play."""
-    if not audio.outputs:
-        return None
-    return EmissionPlayer(
-        rate_hz=audio.rate_hz,
-        outputs=audio.outputs,
-        tone_outputs=config.audio.tone_channels if audio.outputs == config.audio.outputs else None,
-        fade_s=config.emission.fade_ms / 1000.0,
-        full_scale_db_spl=config.audio.speaker_full_scale_db_spl,
-    )

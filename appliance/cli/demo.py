@@ -18,15 +18,17 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 
-from appliance.app import Service, Source, StreamClock, WallClock, open_source
+from appliance.app import Service
 from appliance.cli.broker import PrivateBroker
 from appliance.cli.timeline import WIDTH, Timeline
+from appliance.clock import StreamClock, WallClock
 from appliance.config.load import load_config
 from appliance.events import Event, MotionStarted, MotionStopped, MotionUpdated, PresenceChanged
 from appliance.outputs.broker import BrokerSettings
 from appliance.outputs.subscriber import Subscriber
 from appliance.pipeline import Step
 from appliance.simulation.scenes import Scene, visit
+from appliance.sources import Source, open_source
 from appliance.types import Presence
 
 _DESCRIPTION = """\

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from appliance import __version__
-from appliance.app import choose_card
 from appliance.classify.tflite import probe_runtime
 from appliance.cli.run import add_config, config_path
 from appliance.config.load import load_config, load_routines_of
@@ -21,6 +20,7 @@ from appliance.outputs.broker import broker_settings
 from appliance.outputs.client import probe
 from appliance.routines.checks import parts
 from appliance.routines.schema import AnnounceAction, PlayAction, Routine
+from appliance.sources import choose_card
 from appliance.starts import RUNTIME_DIRECTORY, safe_mode_reason
 from appliance.types import PcmBlock
 

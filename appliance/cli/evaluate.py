@@ -69,11 +69,11 @@ def evaluate(args: argparse.Namespace) -> int:
     for module in wanted:
         if importlib.util.find_spec(module) is None:
             raise ApplianceError(f"{module} is not installed: pip install 'pipistrelle[evaluation]'")
-    from appliance.app import load_network
     from appliance.evaluation.evaluate import Evaluation
     from appliance.evaluation.hearing import DETECTORS
     from appliance.evaluation.judge import Subject
     from appliance.fields import did_you_mean
+    from appliance.sensing import load_network
 
     if args.detector.endswith(".tflite"):
         load_network(Path(args.detector))

@@ -11,7 +11,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from appliance.app import Source, make_player, open_source, wanted_emission
 from appliance.cli.run import add_config, config_path
 from appliance.config.load import load_config
 from appliance.emission.player import EmissionPlayer
@@ -19,6 +18,7 @@ from appliance.errors import SourceError
 from appliance.hardware.recorder import PcmRecorder
 from appliance.loop import DRAIN_BLOCKS
 from appliance.ports import Audio
+from appliance.sources import Source, make_player, open_source, wanted_emission
 from appliance.types import Emission, PcmBlock
 
 _DESCRIPTION = """\

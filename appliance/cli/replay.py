@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from appliance.app import Source, make_pipeline
 from appliance.cli.run import add_config, config_path
 from appliance.config.load import load_config
 from appliance.config.schema import Config
 from appliance.errors import SourceError
 from appliance.events import Event, MotionStarted, MotionStopped, PresenceChanged, StreamHealth
 from appliance.hardware.wav import WavAudio
+from appliance.sensing import make_pipeline
+from appliance.sources import Source
 from appliance.types import Presence
 
 _DESCRIPTION = """\

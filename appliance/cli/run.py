@@ -7,11 +7,13 @@ import os
 import sys
 from pathlib import Path
 
-from appliance.app import Service, WallClock, open_source
+from appliance.app import Service
+from appliance.clock import WallClock
 from appliance.config.load import CONFIG_PATH, load_config
 from appliance.config.safe import COPY_NAME, keep_copy, safe_config
 from appliance.controls import state_directory
 from appliance.errors import ApplianceError, HardwareError
+from appliance.sources import open_source
 from appliance.starts import SAFE_MODE_S, SETTLED_S, Starts, runtime_directory
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from appliance.app import load_network
 from appliance.classify.model import ModelDetector
 from appliance.config.schema import Config
 from appliance.evaluation.scoring import Span
@@ -15,6 +14,7 @@ from appliance.features.doppler import Doppler
 from appliance.hardware.wav import WavAudio
 from appliance.pipeline import Pipeline, Step
 from appliance.ports import Detector
+from appliance.sensing import load_network
 from appliance.types import BasebandBlock, Emission, Presence, Tones
 
 MICS = 4

@@ -25,11 +25,13 @@ sys.path[:0] = [str(ROOT)]
 
 import numpy as np  # noqa: E402
 
-from appliance.app import Service, Source, WallClock  # noqa: E402
+from appliance.app import Service  # noqa: E402
 from appliance.cli.broker import PrivateBroker  # noqa: E402
+from appliance.clock import WallClock  # noqa: E402
 from appliance.config.load import load_config  # noqa: E402
 from appliance.events import MotionStarted  # noqa: E402
 from appliance.hardware.paced import Paced  # noqa: E402
+from appliance.sources import Source  # noqa: E402
 from appliance.types import PcmBlock  # noqa: E402
 
 RATE_HZ = 192_000

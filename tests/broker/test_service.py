@@ -19,13 +19,15 @@ from support import wire
 from support.mosquitto import wait_until
 from support.service import ServiceProcess, environment, pipistrelle
 
-from appliance.app import Service, Source, WallClock
+from appliance.app import Service
 from appliance.cli.broker import PrivateBroker
+from appliance.clock import WallClock
 from appliance.config.schema import Config
 from appliance.hardware.paced import Paced
 from appliance.hardware.room import VirtualRoom
 from appliance.outputs.payloads import TOPICS, ErrorMessage, EventMessage, rfc3339
 from appliance.simulation.scenes import empty
+from appliance.sources import Source
 
 ROOT = "pipistrelle/den"
 APPEND = "import sys; open(sys.argv[1], 'a').write('x')"

@@ -15,7 +15,7 @@ from support.service import ServiceProcess
 from support.sounds import Heard, loud_music, sends, server, written
 
 import appliance.routines
-from appliance.app import Service, Source
+from appliance.app import Service
 from appliance.cli import routines as routines_cli
 from appliance.cli.main import main
 from appliance.config.schema import Config
@@ -24,6 +24,7 @@ from appliance.hardware.conditioner import Conditioner
 from appliance.hardware.room import VirtualRoom
 from appliance.routines.host import local_zone
 from appliance.simulation.scenes import empty, walk
+from appliance.sources import Source
 
 ROOT = "pipistrelle/den"
 CARRIER_HZ = 40_000.0

@@ -18,9 +18,9 @@ import soundfile
 from support.audio import FakeAudio, block
 from support.service import ROOT, environment, pipistrelle
 
-from appliance.app import Source
 from appliance.cli.broker import PrivateBroker, find_mosquitto
 from appliance.cli.main import main
+from appliance.sources import Source
 
 RATE_HZ = 192_000
 COMMANDS = (

@@ -9,7 +9,8 @@ import pytest
 from support.audio import DEADLINE_S
 from support.sounds import Heard, loud_music, written
 
-from appliance.app import Service, Source, StreamClock
+from appliance.app import Service
+from appliance.clock import StreamClock
 from appliance.config.load import load_config
 from appliance.config.schema import Config
 from appliance.dsp.downconvert import DownConverter
@@ -20,6 +21,7 @@ from appliance.simulation.baseband import BasebandRoom
 from appliance.simulation.device import IDEAL
 from appliance.simulation.loudspeaker import Music
 from appliance.simulation.scenes import empty, walk
+from appliance.sources import Source
 from appliance.types import PcmBlock, Presence, Tones
 
 CARRIER_HZ = 40_000.0

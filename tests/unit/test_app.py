@@ -15,8 +15,9 @@ import pytest
 import soundfile
 from support.audio import DEADLINE_S, RATE_HZ, FakeAudio, block
 
-from appliance.app import Service, Source, StreamClock, WallClock, make_player, open_source
+from appliance.app import Service
 from appliance.cli.main import main
+from appliance.clock import StreamClock, WallClock
 from appliance.config.schema import Config
 from appliance.dsp.tone import ToneSynthesiser
 from appliance.errors import ConfigError, DeviceLost, DeviceNotFound, HardwareError, SourceError
@@ -26,6 +27,7 @@ from appliance.hardware.room import VirtualRoom
 from appliance.hardware.wav import WavAudio
 from appliance.outputs.outbox import OutputCounts
 from appliance.outputs.payloads import encode
+from appliance.sources import Source, make_player, open_source
 from appliance.types import Presence
 
 QUIET = {"mqtt": {"enabled": False}}

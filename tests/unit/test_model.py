@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from support.lockstep import TONES, listen
 
-from appliance.app import load_network
 from appliance.classify.manifest import read_manifest
 from appliance.classify.model import SOURCE, ModelDetector, Network
 from appliance.classify.standby import StandbyDetector
@@ -17,6 +16,7 @@ from appliance.errors import ModelError
 from appliance.events import MotionStarted, StreamHealth
 from appliance.features.doppler import WINDOW_SAMPLES, Doppler
 from appliance.pipeline import Pipeline
+from appliance.sensing import load_network
 from appliance.simulation.scenes import walk
 from appliance.types import DopplerFrame, MotionClass
 

@@ -7,9 +7,9 @@ import os
 import pytest
 from support.audio import FakeAudio, block
 
-from appliance.app import Source
 from appliance.cli.main import main
 from appliance.errors import DeviceLost
+from appliance.sources import Source
 from appliance.starts import FAILED_MAX, Starts, safe_mode_reason
 
 

@@ -12,8 +12,10 @@ from support.audio import RATE_HZ, FakeAudio, block
 from support.lockstep import make_pipeline
 from support.service import ROOT, environment
 
-from appliance.app import Service, Source, WallClock
+from appliance.app import Service
+from appliance.clock import WallClock
 from appliance.config.schema import Config
+from appliance.sources import Source
 from appliance.types import PcmBlock
 
 BLOCK_FRAMES = 1920
@@ -69,7 +71,9 @@ def test_the_running_service_has_imported_nothing_heavy(tmp_path):
     config.write_text("mqtt: {enabled: false}\n")
     program = (
         "import asyncio, sys\n"
-        "from appliance.app import Service, StreamClock, open_source\n"
+        "from appliance.app import Service\n"
+        "from appliance.clock import StreamClock\n"
+        "from appliance.sources import open_source\n"
         "from appliance.config.load import load_config\n"
         "from pathlib import Path\n"
         f"config = load_config(Path({str(config)!r}))\n"
