@@ -25,8 +25,9 @@ from appliance.events import (
     StreamHealth,
 )
 from appliance.outputs.health import HealthMonitor, Notifier
-from appliance.outputs.payloads import EVENT_TYPES, TOPICS, UNKNOWN_MOTION, EventMessage, MotionState
+from appliance.outputs.payloads import EVENT_TYPES, TOPICS, UNKNOWN_MOTION, EventMessage, MotionState, RoutineMessage
 from appliance.outputs.publisher import EventPublisher
+from appliance.routines.effects import Outcome
 from appliance.types import Emission, MotionClass, Presence, Tones
 
 ROOT = "pipistrelle/attic"
@@ -50,7 +51,9 @@ def test_every_message_is_of_its_model_and_has_its_flags(broker, output, subscri
     publisher.start()
     for event in EVENTS:
         publisher.handle(event)
+    output.publish_routine(RoutineMessage(at=datetime.now(UTC), routine="light", outcome=Outcome.DONE, message="done"))
     live.publish(f"{ROOT}/set/emission", b"maybe")
+    live.wait(lambda: live.on(f"{ROOT}/routine"), "the routine's outcome")
     live.wait(lambda: len(live.on(f"{ROOT}/event")) == len(EVENTS) - 1, "all events")
     live.wait(lambda: live.on(f"{ROOT}/error"), "the error")
 
