@@ -62,8 +62,8 @@ def test_what_is_played_comes_back_bit_exactly(tmp_path, rate_hz, mics, outputs)
         mics=mics,
     )
     assert heard.shape == (len(played), mics)
-    # Twelve blocks in hand at the start of playback, and a whole buffer that alsa-lib's file PCM keeps to itself. Where the
-    # room's process has to wait for its turn, that PCM begins with a silence of its own, of less than a block.
+    # Twelve blocks in hand at the start of playback, and a whole buffer that alsa-lib's file PCM keeps to itself. Where
+    # the room's process has to wait for its turn, that PCM begins with a silence of its own, of less than a block.
     least = (12 + PERIODS) * rate_hz // 100 + 37
     late = int(np.flatnonzero(heard[:, 0])[0])
     assert least <= late < least + rate_hz // 100

@@ -20,12 +20,16 @@ from pathlib import Path
 from support.mosquitto import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "image"))
+
+from builder import machine  # noqa: E402
+from builder.steps import BuildError  # noqa: E402
+
 CACHE = ROOT / "build" / "container"
 PACKAGES = (
     *("systemd", "systemd-sysv", "udev", "dbus", "kmod", "make", "python3", "python3-venv"),
     *("libasound2", "libasound2-data", "procps", "mosquitto"),
 )
-MIRROR = "http://deb.debian.org/debian"
 BOOT_S = 60.0
 
 
@@ -38,6 +42,10 @@ def missing():
             return f"{program} is missing: apt-get install {package}"
     if sys.version_info[:2] != (3, 11):
         return "Debian 12's Python is 3.11, this one makes wheels for another"
+    try:
+        machine.debian_sources(None)
+    except BuildError as error:
+        return str(error)
     return ""
 
 
@@ -77,7 +85,7 @@ def debian():
         command = ["mmdebstrap", "--variant=minbase", "--mode=root", f"--include={','.join(PACKAGES)}"]
         command += ['--aptopt=APT::Install-Recommends "false"', "--dpkgopt=force-unsafe-io"]
         command += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in excluded]
-        subprocess.run([*command, "--quiet", "bookworm", str(folder), f"deb {MIRROR} bookworm main"], check=True)
+        subprocess.run([*command, "--quiet", machine.RELEASE, str(folder), *machine.debian_sources(None)], check=True)
 
     return made("debian", PACKAGES, make)
 
