@@ -121,13 +121,15 @@ class EchoPaths:
 @final
 class EchoTones:
     def __init__(self, *, mics: int, segment_samples: int, nearest_m: float) -> None: ...
-    # places [points, scatterers, 3], strength [points, scatterers], scatterer, weight [paths], scale, offset
-    # [points, mics], response [mics, steps]; adds to out [mics, segments * segment_samples]
+    # places [points, scatterers, 3], strength [points, scatterers], scatterer, leg, weight [paths], source [legs, 3],
+    # mics [legs, mics, 3], scale [points, legs, mics], offset [points, mics], response [mics, steps]; adds to
+    # out [mics, segments * segment_samples]
     def process_into(
         self,
         places_m: NDArray[np.float64],
         strength: NDArray[np.float32],
         scatterer: NDArray[np.int32],
+        leg: NDArray[np.int32],
         weight: NDArray[np.float32],
         source_m: NDArray[np.float64],
         mics_m: NDArray[np.float64],

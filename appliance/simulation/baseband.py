@@ -23,7 +23,7 @@ from appliance.simulation.loudspeaker import Modulation
 from appliance.simulation.modulated import ModulatedTones
 from appliance.simulation.propagation import NEAREST_M, MovingWays, Propagation
 from appliance.simulation.scenes import Scene
-from appliance.simulation.things import WHIRLING_RATE_HZ
+from appliance.simulation.things import WALKING_RATE_HZ
 from appliance.types import BasebandBlock, PcmBlock, Tones
 
 PCM_RATE_HZ = 192_000
@@ -268,7 +268,7 @@ class _Summed:
     def __init__(self, scene: Scene, group: MovingWays, *, mics: int, carriers_hz: tuple[float, ...]) -> None:
         self._group, self._air, self._mics, self._carriers_hz = group, scene.air, mics, carriers_hz
         self.interval_frames = round(PCM_RATE_HZ / group.rate_hz)
-        self._is_filtered = group.rate_hz == WHIRLING_RATE_HZ
+        self._is_filtered = group.rate_hz > WALKING_RATE_HZ
         self._spacing = _WHIRLING_FRAMES if self._is_filtered else _channel().decimation
         self.lead = -(-_LEAD_FRAMES // self.interval_frames) if self._is_filtered else 0
         self._core = EchoTones(mics=mics, segment_samples=self.interval_frames // self._spacing, nearest_m=NEAREST_M)
@@ -285,26 +285,27 @@ class _Summed:
     def add_to(self, heard: NDArray[np.complex64], t_s: NDArray[np.float64]) -> None:
         """Add to [carriers, mics, samples] what is heard of the group at instants `t_s`."""
         samples = (len(t_s) - 1 - 2 * ECHO_MARGIN) * self.interval_frames // self._spacing
+        legs = self._group.legs
         for c, carrier_hz in enumerate(self._carriers_hz):
             echoes = self._group.echoes(t_s, carrier_hz)
             out = np.zeros((self._mics, samples), np.complex64) if self._is_filtered else heard[c]
-            for leg in echoes.legs:
-                self._core.process_into(
-                    echoes.places_m,
-                    echoes.strength,
-                    leg.scatterer,
-                    leg.weight,
-                    leg.source_m,
-                    leg.mics_m,
-                    leg.scale,
-                    leg.offset,
-                    absorption_per_m(self._air, carrier_hz),
-                    carrier_hz,
-                    self._group.rate_hz,
-                    self._responses[c],
-                    _SHIFT_STEP_HZ,
-                    out,
-                )
+            self._core.process_into(
+                echoes.places_m,
+                echoes.strength,
+                legs.scatterer,
+                legs.leg,
+                legs.weight,
+                legs.source_m,
+                legs.mics_m,
+                echoes.scale,
+                echoes.offset,
+                absorption_per_m(self._air, carrier_hz),
+                carrier_hz,
+                self._group.rate_hz,
+                self._responses[c],
+                _SHIFT_STEP_HZ,
+                out,
+            )
             if self._is_filtered:
                 skip = (self.lead * self.interval_frames - _LEAD_FRAMES) // self._spacing
                 heard[c] += _filter(self._spacing).process_complex(out[:, skip:])[:, : heard.shape[2]]

@@ -15,7 +15,7 @@ from appliance.dsp._core import EchoPaths
 from appliance.simulation.acoustics import Atmosphere, MovingAir, Rays, StillWays, absorption_per_m, images
 from appliance.simulation.device import TWEETER_OFFSET_M, microphone_places
 from appliance.simulation.scenes import Scene
-from appliance.simulation.things import WHIRLING_RATE_HZ, Reflectors, Thing
+from appliance.simulation.things import WALKING_RATE_HZ, Reflectors, Thing
 
 Array = NDArray[np.float64]
 
@@ -53,28 +53,30 @@ class PathGroup(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """Echoes of some scatterers, from one source to one array.
+class Legs:
+    """Who is heard how: from sources [legs, 3] to arrays [legs, mics, 3].
 
-    `scatterer` and `weight` [paths]: whose echoes, and how much of them; `scale` and `offset` [times, mics] make a
-    delay of a length.
+    `scatterer`, `leg` and `weight` [paths]: whose echo, by which leg, and how much of it; the paths of a leg together.
     """
 
-    scatterer: NDArray[np.int32]
-    weight: NDArray[np.float32]
     source_m: Array
     mics_m: Array
-    scale: Array
-    offset: Array
+    scatterer: NDArray[np.int32]
+    leg: NDArray[np.int32]
+    weight: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Echoes:
-    """Scatterers at some instants, `places_m` [times, scatterers, 3] and `strength` [times, scatterers]; their legs."""
+    """Scatterers at some instants, `places_m` [times, scatterers, 3] and `strength` [times, scatterers].
+
+    `scale` [times, legs, mics] and `offset` [times, mics] make a delay of a leg's length.
+    """
 
     places_m: Array
     strength: NDArray[np.float32]
-    legs: list[Leg]
+    scale: Array
+    offset: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +99,22 @@ class MovingWays:
         self._scene, self._things, self._atmosphere = scene, tuple(things), atmosphere
         self._tweeter, self._mics = tweeter_m, mics_m
         everybody = np.arange(sum(thing.scatterers for thing in things), dtype=np.int32)
-        self._mirrors = [_Mirror(tweeter_m, mics_m, everybody, np.ones(len(everybody), np.float32))]
+        mirrors = [_Mirror(tweeter_m, mics_m, everybody, np.ones(len(everybody), np.float32))]
         if scene.echo_order:
-            self._mirrors += self._heard_walls()
-        self.paths = sum(len(mirror.scatterer) for mirror in self._mirrors)
+            mirrors += self._heard_walls()
+        self.legs = Legs(
+            np.stack([mirror.source_m for mirror in mirrors]),
+            np.stack([mirror.mics_m for mirror in mirrors]),
+            np.concatenate([mirror.scatterer for mirror in mirrors]),
+            np.repeat(np.arange(len(mirrors), dtype=np.int32), [len(mirror.scatterer) for mirror in mirrors]),
+            np.concatenate([mirror.weight for mirror in mirrors]),
+        )
+        self.paths = len(self.legs.scatterer)
         slope = np.concatenate([np.full(thing.scatterers, thing.slope_db_per_octave) for thing in things])
-        self.slope_db_per_octave = np.concatenate([slope[mirror.scatterer] for mirror in self._mirrors])
+        self.slope_db_per_octave = slope[self.legs.scatterer]
         random = np.random.default_rng([scene.seed, 13, round(self.rate_hz)])
         # the air along all ways to what moves is much the same
-        self._mixtures = MovingAir.mixtures(len(self._mirrors), len(mics_m), random)
+        self._mixtures = MovingAir.mixtures(len(mirrors), len(mics_m), random)
 
     def _heard_walls(self) -> list[_Mirror]:
         """The walls by which something is heard, there and back."""
@@ -159,28 +168,26 @@ class MovingWays:
             louder = 10.0 ** (thing.slope_db_per_octave * octaves / 20.0)
             np.multiply(look.strength * louder, inside[:, some], out=strength[:, some], casting="same_kind")
             first += thing.scatterers
-        scales = self._atmosphere.delay_per_m(t_s, self._mixtures, whirls=self.rate_hz == WHIRLING_RATE_HZ)
+        scale = self._atmosphere.delay_per_m(t_s, self._mixtures, whirls=self.rate_hz > WALKING_RATE_HZ)
         offset = self._atmosphere.offset_s(t_s, len(self._mics))
-        legs = [
-            Leg(mirror.scatterer, mirror.weight, mirror.source_m, mirror.mics_m, np.ascontiguousarray(scale), offset)
-            for mirror, scale in zip(self._mirrors, scales.transpose(1, 0, 2), strict=True)
-        ]
-        return Echoes(np.ascontiguousarray(places), strength, legs)
+        return Echoes(np.ascontiguousarray(places), strength, scale, offset)
 
     def rays(self, t_s: Array, frequency_hz: float) -> Rays:
         """All legs as one: delays and gains [times, paths, mics], with the air's absorption in them."""
         echoes = self.echoes(t_s, frequency_hz)
         found = []
-        for leg in echoes.legs:
-            shape = (len(t_s), len(leg.scatterer), len(leg.mics_m))
+        for leg, (source_m, mics_m) in enumerate(zip(self.legs.source_m, self.legs.mics_m, strict=True)):
+            of_leg = self.legs.leg == leg
+            scatterer = self.legs.scatterer[of_leg]
+            shape = (len(t_s), len(scatterer), len(mics_m))
             ray = Rays(np.empty(shape), np.empty(shape, np.float32))
-            EchoPaths(mics=len(leg.mics_m), nearest_m=NEAREST_M).process_into(
-                np.ascontiguousarray(echoes.places_m[:, leg.scatterer]),
-                np.ascontiguousarray(echoes.strength[:, leg.scatterer] * leg.weight),
-                leg.source_m,
-                leg.mics_m,
-                leg.scale,
-                leg.offset,
+            EchoPaths(mics=len(mics_m), nearest_m=NEAREST_M).process_into(
+                np.ascontiguousarray(echoes.places_m[:, scatterer]),
+                np.ascontiguousarray(echoes.strength[:, scatterer] * self.legs.weight[of_leg]),
+                source_m,
+                mics_m,
+                np.ascontiguousarray(echoes.scale[:, leg]),
+                echoes.offset,
                 absorption_per_m(self._scene.air, frequency_hz),
                 ray.delay_s,
                 ray.gain,

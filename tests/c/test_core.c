@@ -544,7 +544,7 @@ static void test_echo_paths(void)
 /* One point that stands still and one that is nowhere, in arrays of exactly the right size. */
 static void test_echo_tones(void)
 {
-    enum { SEGMENTS = 70, SCATTERERS = 3, PATHS = 4, MICS = 8, SAMPLES = 7, STEPS = 3 };
+    enum { SEGMENTS = 70, SCATTERERS = 3, LEGS = 2, PATHS = 6, MICS = 8, SAMPLES = 7, STEPS = 3 };
     enum { POINTS = SEGMENTS + 1 + 2 * PP_ECHO_MARGIN };
     const pp_echo_tones_spec spec = {MICS, SAMPLES, 0.2};
     char reason[PP_REASON_BYTES];
@@ -552,26 +552,32 @@ static void test_echo_tones(void)
     CHECK(tones != NULL);
     double *const places = exactly(POINTS * SCATTERERS * 3 * sizeof(double));
     float *const strength = exactly(POINTS * SCATTERERS * sizeof(float));
-    double *const mics = exactly(MICS * 3 * sizeof(double));
-    double *const scale = exactly(POINTS * MICS * sizeof(double));
+    double *const mics = exactly(LEGS * MICS * 3 * sizeof(double));
+    double *const scale = exactly(POINTS * LEGS * MICS * sizeof(double));
+    double *const offset = exactly(POINTS * MICS * sizeof(double));
     float *const response = exactly(MICS * STEPS * sizeof(float));
     float *const out = exactly(2 * MICS * SEGMENTS * SAMPLES * sizeof(float));
-    const double source[3] = {0, 0, 0};
+    /* the second is as far from everything as the first */
+    const double source[LEGS * 3] = {0, 0, 0, 4, 0, 0};
     for (size_t i = 0; i < POINTS * SCATTERERS; i++) {
         places[3 * i] = i % SCATTERERS == 1 ? NAN : 2;
         places[3 * i + 1] = places[3 * i + 2] = 0;
         strength[i] = i % SCATTERERS == 2 ? 0 : 0.5F;
     }
-    memset(mics, 0, MICS * 3 * sizeof(double));
-    for (size_t i = 0; i < POINTS * MICS; i++) {
+    memset(mics, 0, LEGS * MICS * 3 * sizeof(double));
+    for (size_t i = 0; i < POINTS * LEGS * MICS; i++) {
         scale[i] = 0.25;
+    }
+    for (size_t i = 0; i < POINTS * MICS; i++) {
+        offset[i] = 0.25;
     }
     for (size_t i = 0; i < MICS * STEPS; i++) {
         response[i] = 1;
     }
-    const int32_t scatterer[PATHS] = {0, 2, -1, SCATTERERS};
-    const float weight[PATHS] = {2, 1, 1, 1};
-    pp_echoes echoes = {places, strength, scatterer, weight, source, mics, scale, scale, 0.1, POINTS, SCATTERERS, PATHS};
+    const int32_t scatterer[PATHS] = {0, 2, -1, SCATTERERS, 0, 0}, leg[PATHS] = {1, 1, 0, 0, -1, LEGS};
+    const float weight[PATHS] = {2, 1, 1, 1, 1, 1};
+    pp_echoes echoes = {places, strength, scatterer, leg, weight, source, mics, scale, offset, 0.1, POINTS, SCATTERERS,
+                        LEGS, PATHS};
     const pp_echo_carrier carrier = {1, 80, response, STEPS, 10};
     memset(out, 0, 2 * MICS * SEGMENTS * SAMPLES * sizeof(float));
     pp_echo_tones_execute(tones, &echoes, &carrier, out);
@@ -580,13 +586,14 @@ static void test_echo_tones(void)
         CHECK(fabsf(out[2 * n]) < 1e-6F);
         CHECK(fabsf(out[2 * n + 1] + 0.25F * expf(-0.4F)) < 1e-6F);
     }
-    const int32_t nowhere[PATHS] = {1, 1, 1, 1};
+    const int32_t nowhere[PATHS] = {1, 1, 1, 1, 1, 1};
     echoes.scatterer = nowhere;
     pp_echo_tones_execute(tones, &echoes, &carrier, out);
     free(places);
     free(strength);
     free(mics);
     free(scale);
+    free(offset);
     free(response);
     free(out);
     pp_echo_tones_destroy(tones);

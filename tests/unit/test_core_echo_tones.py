@@ -15,24 +15,26 @@ STEPS, STEP_HZ = 41, 60.0
 def drawn(segments, paths, mics, seed, *, steps=STEPS):
     """Points that go to and fro in 5 m, as their arguments."""
     rng = np.random.default_rng(seed)
-    points, scatterers = segments + 1 + 2 * MARGIN, 3
+    points, scatterers, legs = segments + 1 + 2 * MARGIN, 3, 2
     t_s = np.arange(points)[:, None, None] / 80
     far, hz, phase = rng.uniform(0, 0.4, (scatterers, 3)), rng.uniform(0, 1, (scatterers, 3)), rng.uniform(0, 6, 3)
     places = rng.uniform(0.5, 3, (scatterers, 3)) + far * np.sin(2 * np.pi * hz * t_s + phase)
     strength = rng.uniform(0, 1, (points, scatterers)).astype(np.float32)
-    scatterer, weight = (
+    scatterer, leg, weight = (
         rng.integers(0, scatterers, paths).astype(np.int32),
+        rng.integers(0, legs, paths).astype(np.int32),
         rng.uniform(-1, 1, paths).astype(np.float32),
     )
-    source, array = rng.uniform(-0.1, 0.1, 3), rng.uniform(-0.03, 0.03, (mics, 3))
-    scale = rng.uniform(0.99, 1.01, mics) / 343 + np.zeros((points, mics))
+    source, array = rng.uniform(-0.1, 0.1, (legs, 3)), rng.uniform(-0.03, 0.03, (legs, mics, 3))
+    scale = rng.uniform(0.99, 1.01, (legs, mics)) / 343 + np.zeros((points, legs, mics))
     offset = rng.uniform(-1e-5, 1e-5, mics) + np.zeros((points, mics))
     response = rng.uniform(0.5, 1, (mics, steps)).astype(np.float32)
-    return [places, strength, scatterer, weight, source, array, scale, offset, 0.15, 40_000.0, 80.0, response, STEP_HZ]
+    echoes = [places, strength, scatterer, leg, weight, source, array, scale, offset]
+    return [*echoes, 0.15, 40_000.0, 80.0, response, STEP_HZ]
 
 
 def run(arguments, segment_samples):
-    points, mics = arguments[6].shape
+    points, mics = arguments[8].shape
     out = np.zeros((mics, (points - 1 - 2 * MARGIN) * segment_samples), np.complex64)
     core = _core.EchoTones(mics=mics, segment_samples=segment_samples, nearest_m=0.2)
     core.process_into(*arguments, out)
@@ -55,7 +57,7 @@ def test_it_is_what_the_twin_gives(segments, paths, mics, samples, seed):
 
 def test_what_shifts_beyond_the_response_is_not_heard():
     arguments = drawn(20, 4, 2, 3)
-    narrow = [*arguments[:11], np.ones((2, 3), np.float32), 1e-3]
+    narrow = [*arguments[:12], np.ones((2, 3), np.float32), 1e-3]
     assert np.abs(run(arguments, 8)).max() > 1e-3
     assert not run(narrow, 8).any()
 
@@ -67,7 +69,7 @@ def test_a_cut_at_a_point_changes_no_bit():
         parts = []
         for some in (slice(0, cut + 1 + 2 * MARGIN), slice(cut, None)):
             part = list(arguments)
-            for each in (0, 1, 6, 7):
+            for each in (0, 1, 7, 8):
                 part[each] = np.ascontiguousarray(arguments[each][some])
             parts.append(run(part, 17))
         np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
@@ -99,7 +101,7 @@ def test_a_specification_out_of_range_is_refused(wrong, words):
         _core.EchoTones(**({"mics": 2, "segment_samples": 5, "nearest_m": 0.2} | wrong))
 
 
-@pytest.mark.parametrize("wrong", [0, 1, 3, 4, 5, 6, 7, 11])
+@pytest.mark.parametrize("wrong", [0, 1, 3, 4, 5, 6, 7, 8, 12])
 def test_each_shape_is_checked(wrong):
     arguments = drawn(9, 2, 2, 3)
     arguments[wrong] = np.ascontiguousarray(arguments[wrong][:-1])
@@ -113,9 +115,10 @@ def test_each_shape_is_checked(wrong):
     [
         (2, np.array([0, 3], np.int32), "scatterer: wanted 0 to 2, got 3"),
         (2, np.array([-1, 0], np.int32), "scatterer: wanted 0 to 2, got -1"),
-        (11, np.ones((2, 1), np.float32), "at least 2 steps, got 1"),
-        (10, 0.0, "points_hz, step_hz: wanted above 0"),
-        (12, float("nan"), "points_hz, step_hz: wanted above 0"),
+        (3, np.array([0, 2], np.int32), "leg: wanted 0 to 1, got 2"),
+        (12, np.ones((2, 1), np.float32), "at least 2 steps, got 1"),
+        (11, 0.0, "points_hz, step_hz: wanted above 0"),
+        (13, float("nan"), "points_hz, step_hz: wanted above 0"),
     ],
 )
 def test_values_out_of_range_are_refused(at, value, words):

@@ -3,7 +3,7 @@
 #include "binding.h"
 #include "echo_tones.h"
 
-enum { PLACES, STRENGTH, SCATTERER, WEIGHT, SOURCE, MICS, SCALE, OFFSET, RESPONSE, OUT, BUFFERS };
+enum { PLACES, STRENGTH, SCATTERER, LEG, WEIGHT, SOURCE, MICS, SCALE, OFFSET, RESPONSE, OUT, BUFFERS };
 
 static const char echo_tones_doc[] =
     "EchoTones(*, mics, segment_samples, nearest_m)\n--\n\n"
@@ -17,19 +17,20 @@ static const char echo_tones_doc[] =
     "    RuntimeError: a method was called while another thread is in one.";
 
 static const char echo_tones_process_into_doc[] =
-    "process_into($self, /, places_m, strength, scatterer, weight, source_m, mics_m, scale, offset, absorption_per_m,\n"
-    "             carrier_hz, points_hz, response, step_hz, out)\n--\n\n"
+    "process_into($self, /, places_m, strength, scatterer, leg, weight, source_m, mics_m, scale, offset,\n"
+    "             absorption_per_m, carrier_hz, points_hz, response, step_hz, out)\n--\n\n"
     "Add the sum to `out` complex64 [mics, segments * segment_samples].\n\n"
     "`places_m` float64 [points, scatterers, 3] and `strength` float32 [points, scatterers] stand at `points_hz`\n"
     "equally spaced instants a second, segments + 1 + 2 * ECHO_MARGIN of them; the first sample stands at point\n"
-    "ECHO_MARGIN. A path is an echo of scatterer `scatterer` int32 [paths] times `weight` float32 [paths], from\n"
-    "`source_m` float64 [3] to `mics_m` float64 [mics, 3]; `scale` and `offset` float64 [points, mics] make a delay\n"
-    "of its length, and `absorption_per_m` of the pressure is in nepers. `response` float32 [mics, steps] is a\n"
+    "ECHO_MARGIN. A path is an echo of scatterer `scatterer` int32 [paths] times `weight` float32 [paths], by leg\n"
+    "`leg` int32 [paths]: from `source_m` float64 [legs, 3] to `mics_m` float64 [legs, mics, 3]; `scale` float64\n"
+    "[points, legs, mics] and `offset` float64 [points, mics] make a delay of its length. Microphones of a leg are\n"
+    "a few decimetres apart at most. `absorption_per_m` of the pressure is in nepers. `response` float32 [mics, steps] is a\n"
     "gain for Doppler shifts `step_hz` apart, 0 in the middle; what shifts beyond is not heard and costs little.\n"
     "All C-contiguous.\n\n"
     "Raises:\n"
     "    TypeError: the type of a buffer is another one.\n"
-    "    ValueError: a shape, memory layout, scatterer or rate is out of range.";
+    "    ValueError: a shape, memory layout, scatterer, leg or rate is out of range.";
 
 static void echo_tones_destroy(void *core)
 {
@@ -62,10 +63,11 @@ static bool take_tones(pp_echo_tones *core, PyObject *const objects[BUFFERS], Py
         [PLACES] = {"places_m", "float64", "d", 8, 8, 3, {PP_ANY, PP_ANY, 3}, false},
         [STRENGTH] = {"strength", "float32", "f", 4, 4, 2, {0}, false},
         [SCATTERER] = {"scatterer", "int32", "i", 4, 4, 1, {PP_ANY}, false},
+        [LEG] = {"leg", "int32", "i", 4, 4, 1, {0}, false},
         [WEIGHT] = {"weight", "float32", "f", 4, 4, 1, {0}, false},
-        [SOURCE] = {"source_m", "float64", "d", 8, 8, 1, {3}, false},
-        [MICS] = {"mics_m", "float64", "d", 8, 8, 2, {mics, 3}, false},
-        [SCALE] = {"scale", "float64", "d", 8, 8, 2, {0, mics}, false},
+        [SOURCE] = {"source_m", "float64", "d", 8, 8, 2, {PP_ANY, 3}, false},
+        [MICS] = {"mics_m", "float64", "d", 8, 8, 3, {0, mics, 3}, false},
+        [SCALE] = {"scale", "float64", "d", 8, 8, 3, {0, 0, mics}, false},
         [OFFSET] = {"offset", "float64", "d", 8, 8, 2, {0, mics}, false},
         [RESPONSE] = {"response", "float32", "f", 4, 4, 2, {mics, PP_ANY}, false},
         [OUT] = {"out", "complex64", "Zf", 8, 4, 2, {mics, 0}, true},
@@ -87,7 +89,21 @@ static bool take_tones(pp_echo_tones *core, PyObject *const objects[BUFFERS], Py
             wishes[OUT].shape[1] = segments * samples;
         }
         if (*taken == SCATTERER) {
-            wishes[WEIGHT].shape[0] = views[SCATTERER].shape[0];
+            wishes[LEG].shape[0] = wishes[WEIGHT].shape[0] = views[SCATTERER].shape[0];
+        }
+        if (*taken == SOURCE) {
+            wishes[MICS].shape[0] = wishes[SCALE].shape[1] = views[SOURCE].shape[0];
+        }
+    }
+    return true;
+}
+
+static bool check_indices(const char *name, const int32_t *indices, size_t paths, size_t count)
+{
+    for (size_t p = 0; p < paths; p++) {
+        if (indices[p] < 0 || (size_t)indices[p] >= count) {
+            PyErr_Format(PyExc_ValueError, "%s: wanted 0 to %zd, got %d", name, (Py_ssize_t)count - 1, (int)indices[p]);
+            return false;
         }
     }
     return true;
@@ -95,12 +111,9 @@ static bool take_tones(pp_echo_tones *core, PyObject *const objects[BUFFERS], Py
 
 static bool check_values(const pp_echoes *echoes, const pp_echo_carrier *carrier)
 {
-    for (size_t p = 0; p < echoes->paths; p++) {
-        if (echoes->scatterer[p] < 0 || (size_t)echoes->scatterer[p] >= echoes->scatterers) {
-            PyErr_Format(PyExc_ValueError, "scatterer: wanted 0 to %zd, got %d", (Py_ssize_t)echoes->scatterers - 1,
-                         (int)echoes->scatterer[p]);
-            return false;
-        }
+    if (!check_indices("scatterer", echoes->scatterer, echoes->paths, echoes->scatterers) ||
+        !check_indices("leg", echoes->leg, echoes->paths, echoes->legs)) {
+        return false;
     }
     if (carrier->steps < 2) {
         PyErr_Format(PyExc_ValueError, "response: wanted at least 2 steps, got %zd", (Py_ssize_t)carrier->steps);
@@ -115,15 +128,15 @@ static bool check_values(const pp_echoes *echoes, const pp_echo_carrier *carrier
 
 static PyObject *echo_tones_process_into(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"places_m", "strength", "scatterer", "weight", "source_m", "mics_m", "scale", "offset",
-                            "absorption_per_m", "carrier_hz", "points_hz", "response", "step_hz", "out", NULL};
+    static char *names[] = {"places_m", "strength", "scatterer", "leg", "weight", "source_m", "mics_m", "scale",
+                            "offset", "absorption_per_m", "carrier_hz", "points_hz", "response", "step_hz", "out", NULL};
     PyObject *objects[BUFFERS] = {NULL};
     pp_echoes echoes = {0};
     pp_echo_carrier carrier = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOOOOOdddOdO:process_into", names, &objects[PLACES],
-                                     &objects[STRENGTH], &objects[SCATTERER], &objects[WEIGHT], &objects[SOURCE],
-                                     &objects[MICS], &objects[SCALE], &objects[OFFSET], &echoes.absorption_per_m,
-                                     &carrier.carrier_hz, &carrier.points_hz, &objects[RESPONSE], &carrier.step_hz,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOOOOOOdddOdO:process_into", names, &objects[PLACES],
+                                     &objects[STRENGTH], &objects[SCATTERER], &objects[LEG], &objects[WEIGHT],
+                                     &objects[SOURCE], &objects[MICS], &objects[SCALE], &objects[OFFSET],
+                                     &echoes.absorption_per_m, &carrier.carrier_hz, &carrier.points_hz, &objects[RESPONSE], &carrier.step_hz,
                                      &objects[OUT]) ||
         !pp_enter(self)) {
         return NULL;
@@ -136,6 +149,7 @@ static PyObject *echo_tones_process_into(PyObject *self, PyObject *args, PyObjec
         echoes.places_m = views[PLACES].buf;
         echoes.strength = views[STRENGTH].buf;
         echoes.scatterer = views[SCATTERER].buf;
+        echoes.leg = views[LEG].buf;
         echoes.weight = views[WEIGHT].buf;
         echoes.source_m = views[SOURCE].buf;
         echoes.mics_m = views[MICS].buf;
@@ -143,6 +157,7 @@ static PyObject *echo_tones_process_into(PyObject *self, PyObject *args, PyObjec
         echoes.offset = views[OFFSET].buf;
         echoes.points = (size_t)views[PLACES].shape[0];
         echoes.scatterers = (size_t)views[PLACES].shape[1];
+        echoes.legs = (size_t)views[SOURCE].shape[0];
         echoes.paths = (size_t)views[SCATTERER].shape[0];
         carrier.response = views[RESPONSE].buf;
         carrier.steps = (size_t)views[RESPONSE].shape[1];

@@ -82,8 +82,8 @@ PP_INLINE void pp_add_weighted(const float *restrict share, size_t count, const 
     for (size_t n = 0; n < count; n++) {
         const float w_re = re_from + share[n] * re_slope;
         const float w_im = im_from + share[n] * im_slope;
-        re[n] += w_re * cosine[n] - w_im * sine[n];
-        im[n] += w_re * sine[n] + w_im * cosine[n];
+        re[n] = re[n] + w_re * cosine[n] - w_im * sine[n];
+        im[n] = im[n] + w_re * sine[n] + w_im * cosine[n];
     }
 }
 

@@ -1,5 +1,6 @@
 #include "echo_tones.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,33 +9,42 @@
 #include "circle.h"
 #include "wide.h"
 
-/* Summed before it goes out: bounds the working memory for any number of segments, and keeps it in the first cache. */
-#define TILE_SAMPLES 1024
-#define TILE_SEGMENTS 64
-#define TILE_POINTS (TILE_SEGMENTS + 1 + 2 * PP_ECHO_MARGIN)
+/* What is computed at once: points, in whole vectors of floats, and the samples between them, which then stay in the
+ * first cache for four microphones. */
+#define TILE_POINTS 64
+#define TILE_SAMPLES 840
+#define LANES 8
 
-/* One leg of one path, or what goes with it, at the points of a tile. */
-typedef double row[TILE_POINTS];
-typedef float thin_row[TILE_POINTS];
+/* Of points: what lies behind the tile's end is computed with the last vector, and forgotten. */
+typedef double row[TILE_POINTS + LANES];
+typedef float thin_row[TILE_POINTS + LANES];
 
 struct pp_echo_tones {
     size_t mics;
     size_t segment_samples;
-    double nearest_m2;
-    /* of the tile */
-    row scale[PP_MAX_MICS];
-    row offset[PP_MAX_MICS];
+    float nearest_m2;
     float re[PP_MAX_MICS][TILE_SAMPLES];
     float im[PP_MAX_MICS][TILE_SAMPLES];
+    /* of the leg: its array's centre, how far each microphone is from it, and over the tile: delays at the centre, and
+     * what turns a microphone's phase away from the phase there */
+    double centre_m[3];
+    float beside_m[PP_MAX_MICS][3];
+    row scale, offset;
+    thin_row turns_per_m[PP_MAX_MICS];      /* of the way from the centre to the microphone */
+    thin_row more_turns_per_m[PP_MAX_MICS]; /* of the way to the centre */
+    thin_row more_turns[PP_MAX_MICS];
     /* of the path */
-    row x, y, z, there, mean, slope;
-    row turns[PP_MAX_MICS];
-    thin_row strength;
+    row x, y, z, turns;
+    thin_row dx, dy, dz; /* from the centre */
+    thin_row strength, there, back, length, level;
+    thin_row apart[PP_MAX_MICS]; /* turns by which a microphone's phase differs from the centre's, then from the mean */
     thin_row re_weight[PP_MAX_MICS];
     thin_row im_weight[PP_MAX_MICS];
-    thin_row heard; /* 1 or 0 */
-    int32_t step[TILE_POINTS];
+    thin_row c0, c1, c2, c3; /* the cubic behind each point */
+    thin_row heard;          /* 1 or 0 */
+    int32_t step[TILE_POINTS + LANES];
     thin_row beyond; /* the step, as a share of the way to the next */
+    row slope;
     /* of the segment */
     float share[PP_MAX_ECHO_SAMPLES];
     float cosine[PP_MAX_ECHO_SAMPLES];
@@ -63,7 +73,7 @@ pp_echo_tones *pp_echo_tones_create(const pp_echo_tones_spec *spec, char *reason
     }
     tones->mics = (size_t)spec->mics;
     tones->segment_samples = (size_t)spec->segment_samples;
-    tones->nearest_m2 = spec->nearest_m * spec->nearest_m;
+    tones->nearest_m2 = (float)(spec->nearest_m * spec->nearest_m);
     for (size_t n = 0; n < tones->segment_samples; n++) {
         tones->share[n] = (float)((double)n / (double)tones->segment_samples);
     }
@@ -107,6 +117,43 @@ PP_INLINE float decay(float x)
     return rest * power;
 }
 
+/* What makes delays of a leg's lengths, over a tile. */
+PP_INLINE void set_delays(pp_echo_tones *tones, const pp_echoes *echoes, double carrier_hz, size_t leg, size_t first,
+                          size_t points)
+{
+    const double each = 1.0 / (double)tones->mics;
+    for (size_t n = 0; n < points; n++) {
+        const double *const scale = echoes->scale + ((first + n) * echoes->legs + leg) * tones->mics;
+        const double *const offset = echoes->offset + (first + n) * tones->mics;
+        double scales = 0, offsets = 0;
+        for (size_t m = 0; m < tones->mics; m++) {
+            scales += scale[m];
+            offsets += offset[m];
+        }
+        tones->scale[n] = scales * each;
+        tones->offset[n] = offsets * each;
+        for (size_t m = 0; m < tones->mics; m++) {
+            tones->turns_per_m[m][n] = (float)(-carrier_hz * scale[m]);
+            tones->more_turns_per_m[m][n] = (float)(-carrier_hz * (scale[m] - tones->scale[n]));
+            tones->more_turns[m][n] = (float)(-carrier_hz * (offset[m] - tones->offset[n]));
+        }
+    }
+}
+
+PP_INLINE void set_array(pp_echo_tones *tones, const double *mics_m)
+{
+    for (size_t axis = 0; axis < 3; axis++) {
+        double total = 0;
+        for (size_t m = 0; m < tones->mics; m++) {
+            total += mics_m[3 * m + axis];
+        }
+        tones->centre_m[axis] = total / (double)tones->mics;
+        for (size_t m = 0; m < tones->mics; m++) {
+            tones->beside_m[m][axis] = (float)(mics_m[3 * m + axis] - tones->centre_m[axis]);
+        }
+    }
+}
+
 /* The path's scatterer at the points of a tile; 0 if it never reflects there. */
 PP_INLINE int place(pp_echo_tones *tones, const pp_echoes *echoes, size_t first, size_t points, size_t path)
 {
@@ -124,46 +171,89 @@ PP_INLINE int place(pp_echo_tones *tones, const pp_echoes *echoes, size_t first,
     return total > 0;
 }
 
-PP_INLINE void measure(const pp_echo_tones *tones, const double *to, size_t points, double *restrict distance)
+/* Phase at the array's centre, and the level there but for the distances. */
+PP_INLINE void reach(pp_echo_tones *tones, const pp_echoes *echoes, double carrier_hz, size_t points, size_t path)
 {
-    const double x = to[0], y = to[1], z = to[2];
+    const double *const source = echoes->source_m + 3 * echoes->leg[path], *const centre = tones->centre_m;
+    const float absorption = (float)echoes->absorption_per_m;
     for (size_t n = 0; n < points; n++) {
-        const double dx = tones->x[n] - x, dy = tones->y[n] - y, dz = tones->z[n] - z;
-        distance[n] = sqrt(dx * dx + dy * dy + dz * dz);
+        const double sx = tones->x[n] - source[0], sy = tones->y[n] - source[1], sz = tones->z[n] - source[2];
+        const double dx = tones->x[n] - centre[0], dy = tones->y[n] - centre[1], dz = tones->z[n] - centre[2];
+        const double there = sqrt(sx * sx + sy * sy + sz * sz), back = sqrt(dx * dx + dy * dy + dz * dz);
+        tones->turns[n] = -carrier_hz * ((there + back) * tones->scale[n] + tones->offset[n]);
+        tones->dx[n] = (float)dx;
+        tones->dy[n] = (float)dy;
+        tones->dz[n] = (float)dz;
+        tones->there[n] = (float)there;
+        tones->back[n] = (float)back;
+    }
+    for (size_t n = 0; n < points; n++) {
+        tones->length[n] = tones->there[n] + tones->back[n];
+        tones->level[n] = tones->strength[n] * decay(absorption * tones->length[n]);
     }
 }
 
-/* Phase (turns) and level at one microphone; the level waits in its real weight. */
-PP_INLINE void hear(pp_echo_tones *tones, const pp_echoes *echoes, double carrier_hz, size_t points, size_t mic)
+/* What phase (turns) and level at one microphone differ by from those at the centre, of which it is not far; the level
+ * waits in its real weight. */
+PP_INLINE void hear(pp_echo_tones *tones, const pp_echoes *echoes, size_t points, size_t mic)
 {
-    row back;
-    measure(tones, echoes->mics_m + 3 * mic, points, back);
-    const float absorption = (float)echoes->absorption_per_m;
+    const float x = tones->beside_m[mic][0], y = tones->beside_m[mic][1], z = tones->beside_m[mic][2];
+    const float far2 = x * x + y * y + z * z, absorption = (float)echoes->absorption_per_m;
     for (size_t n = 0; n < points; n++) {
-        const double length = tones->there[n] + back[n];
-        const double product = tones->there[n] * back[n];
-        /* the larger of the two, by no branch */
-        const double twice = product + tones->nearest_m2 + fabs(product - tones->nearest_m2);
-        tones->turns[mic][n] = -carrier_hz * (length * tones->scale[mic][n] + tones->offset[mic][n]);
-        tones->re_weight[mic][n] = 2 * tones->strength[n] * decay(absorption * (float)length) / (float)twice;
+        const float more2 = far2 - 2 * (x * tones->dx[n] + y * tones->dy[n] + z * tones->dz[n]);
+        const float squared = tones->back[n] * tones->back[n] + more2;
+        const float to_mic = sqrtf(squared > 0 ? squared : 0);
+        /* a difference of squares by the sum: nothing is lost */
+        const float more = more2 / (to_mic + tones->back[n] + FLT_MIN);
+        const float lost = absorption * more;
+        const float product = tones->there[n] * to_mic;
+        tones->apart[mic][n] = more * tones->turns_per_m[mic][n] + tones->length[n] * tones->more_turns_per_m[mic][n] +
+                               tones->more_turns[mic][n];
+        tones->re_weight[mic][n] = tones->level[n] * (1 - lost * (1 - 0.5F * lost)) /
+                                   (product > tones->nearest_m2 ? product : tones->nearest_m2);
+    }
+}
+
+/* The phase of the path becomes the mean of its microphones' phases, and a cubic from each point to the next. */
+PP_INLINE void bend(pp_echo_tones *tones, size_t points)
+{
+    const float each = 1 / (float)tones->mics;
+    for (size_t n = 0; n < points; n++) {
+        float mean = 0;
+        for (size_t m = 0; m < tones->mics; m++) {
+            mean += tones->apart[m][n];
+        }
+        mean *= each;
+        tones->turns[n] += mean;
+        for (size_t m = 0; m < tones->mics; m++) {
+            tones->apart[m][n] -= mean;
+        }
+    }
+    for (size_t n = 0; n < points; n++) {
+        tones->slope[n + PP_ECHO_MARGIN] = pp_slope(tones->turns + n);
+    }
+    for (size_t n = 0; n < points; n++) {
+        const pp_phase_cubic cubic =
+            pp_cubic_between(tones->turns[n], tones->turns[n + 1], tones->slope[n], tones->slope[n + 1]);
+        tones->c0[n] = cubic.c0;
+        tones->c1[n] = cubic.c1;
+        tones->c2[n] = cubic.c2;
+        tones->c3[n] = cubic.c3;
     }
 }
 
 /* Where the path's shift lies among the steps of the responses, and whether it is heard at all. */
 PP_INLINE void look_up(pp_echo_tones *tones, const pp_echo_carrier *carrier, size_t points)
 {
-    const double to_steps = carrier->points_hz / carrier->step_hz;
-    const double middle = 0.5 * (double)(carrier->steps - 1);
-    for (size_t n = PP_ECHO_MARGIN; n < points - PP_ECHO_MARGIN; n++) {
-        const double at = tones->slope[n] * to_steps + middle;
-        tones->heard[n] = 0;
-        tones->step[n] = 0;
-        tones->beyond[n] = 0;
-        if (at >= 0 && at < (double)(carrier->steps - 1) && tones->strength[n] != 0) {
-            tones->heard[n] = 1;
-            tones->step[n] = (int32_t)at;
-            tones->beyond[n] = (float)(at - (double)tones->step[n]);
-        }
+    const float to_steps = (float)(carrier->points_hz / carrier->step_hz);
+    const float last = (float)(carrier->steps - 1), middle = 0.5F * last;
+    for (size_t n = 0; n < points; n++) {
+        const float at = tones->c1[n] * to_steps + middle;
+        const int is_heard = (at >= 0) & (at < last) & (tones->strength[n] != 0);
+        const float inside = is_heard ? at : 0;
+        tones->heard[n] = is_heard ? 1 : 0;
+        tones->step[n] = (int32_t)inside;
+        tones->beyond[n] = inside - (float)tones->step[n];
     }
 }
 
@@ -175,12 +265,13 @@ PP_INLINE void weigh(pp_echo_tones *tones, const float *restrict response, size_
     const int32_t *const restrict step = tones->step;
     const float *const restrict beyond = tones->beyond;
     const float *const restrict heard = tones->heard;
-    for (size_t n = PP_ECHO_MARGIN; n < points - PP_ECHO_MARGIN; n++) {
+    const float *const restrict turns = tones->apart[mic];
+    for (size_t n = 0; n < points; n++) {
         const float low = response[step[n]], high = response[step[n] + 1];
         re[n] *= heard[n] * (low + beyond[n] * (high - low));
     }
-    for (size_t n = PP_ECHO_MARGIN; n < points - PP_ECHO_MARGIN; n++) {
-        const pp_circle_point apart = pp_circle_at(pp_fraction_of_double(tones->turns[mic][n] - tones->mean[n]));
+    for (size_t n = 0; n < points; n++) {
+        const pp_circle_point apart = pp_circle_at(pp_fraction(turns[n]));
         im[n] = re[n] * apart.sine;
         re[n] *= apart.cosine;
     }
@@ -190,8 +281,7 @@ PP_INLINE void weigh(pp_echo_tones *tones, const float *restrict response, size_
 PP_INLINE void add_segment(pp_echo_tones *tones, size_t s, size_t samples)
 {
     const size_t n = s + PP_ECHO_MARGIN;
-    const pp_phase_cubic cubic =
-        pp_cubic_between(tones->mean[n], tones->mean[n + 1], tones->slope[n], tones->slope[n + 1]);
+    const pp_phase_cubic cubic = {tones->c0[n], tones->c1[n], tones->c2[n], tones->c3[n]};
     pp_turn(tones->share, cubic, samples, tones->cosine, tones->sine);
     for (size_t m = 0; m < tones->mics; m++) {
         pp_add_weighted(tones->share, samples, tones->cosine, tones->sine, tones->re_weight[m] + n,
@@ -199,22 +289,16 @@ PP_INLINE void add_segment(pp_echo_tones *tones, size_t s, size_t samples)
     }
 }
 
-/* Add one path to the tile's sums. */
-PP_INLINE void add_path(pp_echo_tones *tones, const pp_echoes *echoes, const pp_echo_carrier *carrier, size_t segments)
+/* Add one path, whose scatterer is placed, to the tile's sums. */
+PP_INLINE void add_path(pp_echo_tones *tones, const pp_echoes *echoes, const pp_echo_carrier *carrier, size_t segments,
+                        size_t path)
 {
-    const size_t points = segments + 1 + 2 * PP_ECHO_MARGIN;
-    measure(tones, echoes->source_m, points, tones->there);
-    const double each = 1.0 / (double)tones->mics;
-    memset(tones->mean, 0, points * sizeof(double));
+    const size_t points = (segments + 1 + 2 * PP_ECHO_MARGIN + LANES - 1) / LANES * LANES;
+    reach(tones, echoes, carrier->carrier_hz, points, path);
     for (size_t m = 0; m < tones->mics; m++) {
-        hear(tones, echoes, carrier->carrier_hz, points, m);
-        for (size_t n = 0; n < points; n++) {
-            tones->mean[n] += tones->turns[m][n] * each;
-        }
+        hear(tones, echoes, points, m);
     }
-    for (size_t n = PP_ECHO_MARGIN; n < points - PP_ECHO_MARGIN; n++) {
-        tones->slope[n] = pp_slope(tones->mean + n - 2);
-    }
+    bend(tones, points);
     look_up(tones, carrier, points);
     for (size_t m = 0; m < tones->mics; m++) {
         weigh(tones, carrier->response + m * carrier->steps, points, m);
@@ -237,28 +321,37 @@ PP_INLINE void add_path(pp_echo_tones *tones, const pp_echoes *echoes, const pp_
     }
 }
 
+PP_INLINE int is_known(const pp_echoes *echoes, size_t path)
+{
+    const int32_t scatterer = echoes->scatterer[path], leg = echoes->leg[path];
+    return scatterer >= 0 && (size_t)scatterer < echoes->scatterers && leg >= 0 && (size_t)leg < echoes->legs;
+}
+
 PP_WIDE void pp_echo_tones_execute(pp_echo_tones *tones, const pp_echoes *echoes, const pp_echo_carrier *carrier,
                                    float *out)
 {
     const size_t segments = echoes->points - 1 - 2 * PP_ECHO_MARGIN;
+    const size_t most = TILE_POINTS - 1 - 2 * PP_ECHO_MARGIN;
     size_t tile_segments = TILE_SAMPLES / tones->segment_samples;
-    tile_segments = tile_segments < TILE_SEGMENTS ? tile_segments : TILE_SEGMENTS;
+    tile_segments = tile_segments < most ? tile_segments : most;
     for (size_t first = 0; first < segments; first += tile_segments) {
         const size_t tile = segments - first < tile_segments ? segments - first : tile_segments;
         const size_t samples = tile * tones->segment_samples, points = tile + 1 + 2 * PP_ECHO_MARGIN;
+        size_t leg = echoes->legs;
         for (size_t m = 0; m < tones->mics; m++) {
             memset(tones->re[m], 0, samples * sizeof(float));
             memset(tones->im[m], 0, samples * sizeof(float));
-            for (size_t n = 0; n < points; n++) {
-                tones->scale[m][n] = echoes->scale[(first + n) * tones->mics + m];
-                tones->offset[m][n] = echoes->offset[(first + n) * tones->mics + m];
-            }
         }
         for (size_t p = 0; p < echoes->paths; p++) {
-            const int32_t scatterer = echoes->scatterer[p];
-            if (scatterer >= 0 && (size_t)scatterer < echoes->scatterers && place(tones, echoes, first, points, p)) {
-                add_path(tones, echoes, carrier, tile);
+            if (!is_known(echoes, p) || !place(tones, echoes, first, points, p)) {
+                continue;
             }
+            if (leg != (size_t)echoes->leg[p]) {
+                leg = (size_t)echoes->leg[p];
+                set_array(tones, echoes->mics_m + 3 * leg * tones->mics);
+                set_delays(tones, echoes, carrier->carrier_hz, leg, first, points);
+            }
+            add_path(tones, echoes, carrier, tile, p);
         }
         for (size_t m = 0; m < tones->mics; m++) {
             float *const to = out + 2 * (m * segments + first) * tones->segment_samples;

@@ -32,15 +32,17 @@ typedef struct {
     const double *places_m;   /* [points][scatterers][3] */
     const float *strength;    /* [points][scatterers], pressure ratio at 1 m */
     const int32_t *scatterer; /* [paths], whose echo it is, 0 to scatterers - 1; others are left out */
+    const int32_t *leg;       /* [paths], by which way it is heard, 0 to legs - 1; others are left out */
     const float *weight;      /* [paths], on the scatterer's strength */
-    const double *source_m;   /* [3] */
-    const double *mics_m;     /* [mics][3] */
-    const double *scale;      /* [points][mics], delay for a metre */
+    const double *source_m;   /* [legs][3] */
+    const double *mics_m;     /* [legs][mics][3], a few decimetres apart at most */
+    const double *scale;      /* [points][legs][mics], delay for a metre */
     const double *offset;     /* [points][mics], delay at no length */
     double absorption_per_m;  /* of pressure, nepers */
     size_t points;            /* segments + 1 + 2 * PP_ECHO_MARGIN: equally spaced */
     size_t scatterers;
-    size_t paths;
+    size_t legs;
+    size_t paths; /* those of one leg best stand together */
 } pp_echoes;
 
 /* What plays, and how it is heard. */
