@@ -115,8 +115,9 @@ static bool check_values(const pp_echoes *echoes, const pp_echo_carrier *carrier
         !check_indices("leg", echoes->leg, echoes->paths, echoes->legs)) {
         return false;
     }
-    if (carrier->steps < 2) {
-        PyErr_Format(PyExc_ValueError, "response: wanted at least 2 steps, got %zd", (Py_ssize_t)carrier->steps);
+    if (carrier->steps < 2 || carrier->steps > PP_MAX_ECHO_STEPS) {
+        PyErr_Format(PyExc_ValueError, "response: wanted 2 to %d steps, got %zd", PP_MAX_ECHO_STEPS,
+                     (Py_ssize_t)carrier->steps);
         return false;
     }
     if (!(carrier->points_hz > 0 && carrier->step_hz > 0)) {

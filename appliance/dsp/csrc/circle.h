@@ -10,22 +10,26 @@
 #define PP_ROUNDING 12582912.0F
 #define PP_ROUNDING_DOUBLE 6755399441055744.0
 
+_Static_assert(PP_PHASOR_TERMS == 7, "as many as are summed");
+
 typedef struct {
     float cosine;
     float sine;
 } pp_circle_point;
 
+/* A polynomial of x by pairs of its terms (Estrin's scheme), none of which waits for more than two others. */
+PP_INLINE float pp_series(const float *terms, float x, float x2, float x4)
+{
+    const float low = (terms[0] + terms[1] * x) + (terms[2] + terms[3] * x) * x2;
+    const float high = (terms[4] + terms[5] * x) + terms[6] * x2;
+    return low + high * x4;
+}
+
 /* Of an angle in turns, -0.5 to 0.5, to 1e-7. */
 PP_INLINE pp_circle_point pp_circle_at(float turns)
 {
-    const float squared = turns * turns;
-    float even = pp_cosine[PP_PHASOR_TERMS - 1];
-    float odd = pp_sine[PP_PHASOR_TERMS - 1];
-    for (int k = PP_PHASOR_TERMS - 1; k-- > 0;) {
-        even = even * squared + pp_cosine[k];
-        odd = odd * squared + pp_sine[k];
-    }
-    return (pp_circle_point){even, odd * turns};
+    const float x = turns * turns, x2 = x * x, x4 = x2 * x2;
+    return (pp_circle_point){pp_series(pp_cosine, x, x2, x4), pp_series(pp_sine, x, x2, x4) * turns};
 }
 
 /* What is left of a number of turns without whole ones, -0.5 to 0.5. */

@@ -218,16 +218,19 @@ PP_INLINE void hear(pp_echo_tones *tones, const pp_echoes *echoes, size_t points
 PP_INLINE void bend(pp_echo_tones *tones, size_t points)
 {
     const float each = 1 / (float)tones->mics;
+    thin_row mean = {0};
+    for (size_t m = 0; m < tones->mics; m++) {
+        for (size_t n = 0; n < points; n++) {
+            mean[n] += each * tones->apart[m][n];
+        }
+    }
+    for (size_t m = 0; m < tones->mics; m++) {
+        for (size_t n = 0; n < points; n++) {
+            tones->apart[m][n] -= mean[n];
+        }
+    }
     for (size_t n = 0; n < points; n++) {
-        float mean = 0;
-        for (size_t m = 0; m < tones->mics; m++) {
-            mean += tones->apart[m][n];
-        }
-        mean *= each;
-        tones->turns[n] += mean;
-        for (size_t m = 0; m < tones->mics; m++) {
-            tones->apart[m][n] -= mean;
-        }
+        tones->turns[n] += mean[n];
     }
     for (size_t n = 0; n < points; n++) {
         tones->slope[n + PP_ECHO_MARGIN] = pp_slope(tones->turns + n);
@@ -246,14 +249,17 @@ PP_INLINE void bend(pp_echo_tones *tones, size_t points)
 PP_INLINE void look_up(pp_echo_tones *tones, const pp_echo_carrier *carrier, size_t points)
 {
     const float to_steps = (float)(carrier->points_hz / carrier->step_hz);
-    const float last = (float)(carrier->steps - 1), middle = 0.5F * last;
+    const float middle = 0.5F * (float)(carrier->steps - 1), last = 2 * middle;
+    const int32_t last_step = (int32_t)carrier->steps - 2;
     for (size_t n = 0; n < points; n++) {
         const float at = tones->c1[n] * to_steps + middle;
-        const int is_heard = (at >= 0) & (at < last) & (tones->strength[n] != 0);
-        const float inside = is_heard ? at : 0;
-        tones->heard[n] = is_heard ? 1 : 0;
-        tones->step[n] = (int32_t)inside;
-        tones->beyond[n] = inside - (float)tones->step[n];
+        /* no branches, for vectors; what is no number goes to step 0 */
+        const float above = at > 0 ? at : 0;
+        const float inside = above < last ? above : last;
+        const int32_t whole = (int32_t)inside, step = whole < last_step ? whole : last_step;
+        tones->heard[n] = (float)((at >= 0) & (at < last) & (tones->strength[n] != 0));
+        tones->step[n] = step;
+        tones->beyond[n] = inside - (float)step;
     }
 }
 

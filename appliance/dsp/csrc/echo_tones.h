@@ -15,6 +15,7 @@
 #include "limits.h"
 
 #define PP_MAX_ECHO_SAMPLES 512
+#define PP_MAX_ECHO_STEPS 100000
 
 /* Points beyond each end that the cubics' slopes need. */
 #define PP_ECHO_MARGIN 2
@@ -50,7 +51,7 @@ typedef struct {
     double carrier_hz;
     double points_hz;      /* how many points there are in a second */
     const float *response; /* [mics][steps], gain for shifts from -(steps - 1) / 2 * step_hz on; nothing beyond */
-    size_t steps;          /* at least 2 */
+    size_t steps;          /* 2 to PP_MAX_ECHO_STEPS */
     double step_hz;        /* above 0 */
 } pp_echo_carrier;
 
