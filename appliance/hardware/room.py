@@ -17,7 +17,7 @@ from appliance.simulation.heard import SoundsHeard
 from appliance.simulation.loudspeaker import Modulation
 from appliance.simulation.propagation import PathGroup, Propagation
 from appliance.simulation.scenes import Scene
-from appliance.simulation.things import WHIRLING_RATE_HZ
+from appliance.simulation.things import WALKING_RATE_HZ
 from appliance.types import PcmBlock
 
 ROOM_RATE_HZ = 192_000
@@ -183,7 +183,7 @@ class VirtualRoom:
     def _carry(self, ways: "_Ways", signal: NDArray[np.float32], played: "_Played", heard: NDArray[np.float32]) -> None:
         """Add what comes by the paths of one group."""
         frames, group = len(signal), ways.group
-        denser = _CONTROLS_A_WHIRLING_POINT if group.rate_hz == WHIRLING_RATE_HZ else _CONTROLS_A_POINT
+        denser = _CONTROLS_A_POINT if group.rate_hz == WALKING_RATE_HZ else _CONTROLS_A_WHIRLING_POINT
         points = max(2, round(frames / self.rate_hz * group.rate_hz * denser) + 1)
         t_s = (self._frame + np.linspace(0.0, frames, points)) / self.rate_hz
         rays = group.rays(t_s, played.middle_hz)

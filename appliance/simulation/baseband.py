@@ -21,7 +21,7 @@ from appliance.simulation.fir import Fir
 from appliance.simulation.heard import BurstsHeard
 from appliance.simulation.loudspeaker import Modulation
 from appliance.simulation.modulated import ModulatedTones
-from appliance.simulation.propagation import NEAREST_M, MovingWays, Propagation
+from appliance.simulation.propagation import NEAREST_M, Echoes, MovingWays, Propagation
 from appliance.simulation.scenes import Scene
 from appliance.simulation.things import WALKING_RATE_HZ
 from appliance.types import BasebandBlock, PcmBlock, Tones
@@ -206,7 +206,7 @@ class BasebandRoom:
             heard = still + moving
         else:
             frame = self._content_frame + first_frame + self._group_frames * np.arange(still.shape[2])
-            heard = self._music.play(still, moving, frame / PCM_RATE_HZ)
+            heard = self._music.play(still, moving, self._moving_delay_s(), frame / PCM_RATE_HZ)
         self._step += 1
         heard *= np.array(self._response, np.complex64)[..., None]
         noise = self._noise_of_step()
@@ -249,6 +249,12 @@ class BasebandRoom:
             summed.add_to(heard, self._instants(first_frame, summed.interval_frames, lead, lead))
         return heard
 
+    def _moving_delay_s(self) -> float:
+        """Mean delay of what moved in the step, by energy."""
+        loudest = [summed.loudest() for summed in self._summed]
+        total = max(sum(energy for energy, _ in loudest), 1e-30)
+        return sum(energy * delay_s for energy, delay_s in loudest) / total
+
     def _white(self, samples: int) -> NDArray[np.float32]:
         """White noise at the baseband's rate, [2 * carriers * mics, samples], real parts first."""
         planes = self._random.standard_normal((2 * self._shape[0] * self._shape[1], samples), dtype=np.float32)
@@ -280,6 +286,7 @@ class _Summed:
             heard = _channel().gain(shift_hz)
             passed = np.abs(shift_hz) <= np.abs(shift_hz[np.abs(heard) > _STOPPED]).max()
             shift_hz, heard = shift_hz[passed], heard[passed]
+        self._echoes: Echoes | None = None
         self._responses = [_colour(scene, mics, carrier_hz, shift_hz, heard) for carrier_hz in carriers_hz]
 
     def add_to(self, heard: NDArray[np.complex64], t_s: NDArray[np.float64]) -> None:
@@ -287,7 +294,7 @@ class _Summed:
         samples = (len(t_s) - 1 - 2 * ECHO_MARGIN) * self.interval_frames // self._spacing
         legs = self._group.legs
         for c, carrier_hz in enumerate(self._carriers_hz):
-            echoes = self._group.echoes(t_s, carrier_hz)
+            self._echoes = echoes = self._group.echoes(t_s, carrier_hz)
             out = np.zeros((self._mics, samples), np.complex64) if self._is_filtered else heard[c]
             self._core.process_into(
                 echoes.places_m,
@@ -309,6 +316,10 @@ class _Summed:
             if self._is_filtered:
                 skip = (self.lead * self.interval_frames - _LEAD_FRAMES) // self._spacing
                 heard[c] += _filter(self._spacing).process_complex(out[:, skip:])[:, : heard.shape[2]]
+
+    def loudest(self) -> tuple[float, float]:
+        """Energy of what was added last, and its mean delay (s)."""
+        return self._group.loudest(self._echoes) if self._echoes is not None else (0.0, 0.0)
 
 
 def _colour(

@@ -5,6 +5,7 @@ where x_m is x a millisecond ago, there stays beside the tone t: t (1 + a2 (2 b 
 music. A moving surface turns its phase as well.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from appliance.physics import speed_of_sound_mps
 from appliance.simulation.device import Unit
+from appliance.simulation.gait import interpolate
 
 Array = NDArray[np.float64]
 
@@ -20,8 +22,11 @@ _MEMORY_S = 0.001
 _HARMONICS = (1.0, 0.4, 0.15)
 _DECAY_S = 0.18
 _ATTACK_S = 0.004
-_FORGOTTEN_S, _RISEN_S = 14.0 * _DECAY_S, 14.0 * _ATTACK_S
-"""By then what falls is 120 dB down."""
+_FORGOTTEN_S = 14.0 * _DECAY_S
+"""By then a note is 120 dB down."""
+
+_TICKS_HZ = 4_000.0
+"""Music is kept this often and begins its notes then; joined by cubics, that follows the highest partial to -50 dB."""
 
 _LOWEST_HZ, _HIGHEST_HZ = 41.0, 110.0
 _KICK_HZ = 55.0
@@ -36,41 +41,43 @@ class Music:
     seed: int = 1
 
     def bass(self, t_s: Array) -> Array:
-        """The part of it that moves cones, within +-level, at equally spaced instants [times].
+        """The part of it that moves cones, within +-level, at instants [times], which are in order.
 
-        A kick on each beat, a note on each half: damped sines, which are powers of one complex number.
+        A kick on each beat, a note on each half: damped sines.
         """
-        half_s = 30.0 / self.beats_per_minute
-        step_s = (t_s[-1] - t_s[0]) / max(len(t_s) - 1, 1)
-        wave = np.zeros(len(t_s))
-        for half in range(math.floor((t_s[0] - _FORGOTTEN_S) / half_s), math.floor(t_s[-1] / half_s) + 1):
-            first = int(np.searchsorted(t_s, half * half_s))
-            last = int(np.searchsorted(t_s, half * half_s + _FORGOTTEN_S))
-            if first < last:
-                wave[first:last] += self._struck(half, t_s[first] - half * half_s, step_s, last - first)
-        return np.asarray(self.level * np.tanh(wave))
-
-    def _struck(self, half: int, since_s: float, step_s: float, count: int) -> Array:
-        """What begins with one half of a beat, from `since_s` after it on."""
-        random = np.random.default_rng([self.seed, 101, half + (1 << 20)])
-        note_hz = min(random.choice(_LOWEST_HZ * 2.0 ** (np.arange(18) / 12.0)), _HIGHEST_HZ)
-        partials = [(note_hz * number, 0.3 * level) for number, level in enumerate(_HARMONICS, start=1)]
-        if half % 2 == 0:
-            partials.append((_KICK_HZ, 0.5))
-        rising = min(count, math.ceil(max(_RISEN_S - since_s, 0.0) / step_s))
-        wave = np.zeros(count)
-        for frequency_hz, level in partials:
-            rate = 2j * np.pi * frequency_hz - 1.0 / _DECAY_S
-            wave += level * _powers(rate, since_s, step_s, count).imag
-            if rising:
-                wave[:rising] -= level * _powers(rate - 1.0 / _ATTACK_S, since_s, step_s, rising).imag
-        return wave
+        ticks = round(30.0 / self.beats_per_minute * _TICKS_HZ)
+        at = t_s * _TICKS_HZ
+        first, last = math.floor((at[0] - 1.0) / ticks), math.floor((at[-1] + 2.0) / ticks)
+        halves = [_half(self.seed, ticks, half) for half in range(first, last + 1)]
+        return self.level * interpolate(np.concatenate(halves), at - first * ticks)
 
 
-def _powers(rate: complex, from_s: float, step_s: float, count: int) -> NDArray[np.complex128]:
-    """exp(rate t) at `count` instants from `from_s` on: of every 64th, times those of the first 64."""
-    coarse = np.exp(rate * (from_s + 64.0 * step_s * np.arange(-(-count // 64))))
-    return np.asarray(np.outer(coarse, np.exp(rate * step_s * np.arange(64))).ravel()[:count])
+@functools.lru_cache(maxsize=64)
+def _half(seed: int, ticks: int, half: int) -> Array:
+    """What is heard during one half of a beat, of which each takes so many ticks."""
+    wave = np.zeros(ticks)
+    for before in range(math.ceil(_FORGOTTEN_S * _TICKS_HZ / ticks) + 1):
+        struck = _struck(*_drawn(seed, half - before))[before * ticks :][:ticks]
+        wave[: len(struck)] += struck
+    return np.asarray(np.tanh(wave))
+
+
+@functools.lru_cache(maxsize=1024)
+def _drawn(seed: int, half: int) -> tuple[float, bool]:
+    """Which note (Hz) begins with one half of a beat, and whether a kick."""
+    random = np.random.default_rng([seed, 101, half + (1 << 20)])
+    return min(float(random.choice(_LOWEST_HZ * 2.0 ** (np.arange(18) / 12.0))), _HIGHEST_HZ), half % 2 == 0
+
+
+@functools.lru_cache(maxsize=64)
+def _struck(note_hz: float, kicks: bool) -> Array:
+    """A note alone, until it is forgotten."""
+    t_s = np.arange(round(_FORGOTTEN_S * _TICKS_HZ)) / _TICKS_HZ
+    partials = [(note_hz * number, 0.3 * level) for number, level in enumerate(_HARMONICS, start=1)]
+    if kicks:
+        partials.append((_KICK_HZ, 0.5))
+    wave = np.sum([level * np.sin(2.0 * np.pi * frequency_hz * t_s) for frequency_hz, level in partials], axis=0)
+    return np.asarray(wave * np.exp(-t_s / _DECAY_S) * -np.expm1(-t_s / _ATTACK_S))
 
 
 class Modulation:
@@ -81,7 +88,7 @@ class Modulation:
         self._speed_mps = speed_of_sound_mps(temperature_c)
 
     def level(self, t_s: Array) -> Array:
-        """Factor on the tones' pressure at equally spaced instants [times]."""
+        """Factor on the tones' pressure at instants [times], which are in order."""
         return self._level(t_s, self._music.bass(t_s))
 
     def delay_s(self, t_s: Array) -> Array:
@@ -91,7 +98,10 @@ class Modulation:
     def turning(self, t_s: Array, carrier_hz: float) -> NDArray[np.complex128]:
         """Both as one complex factor on a carrier."""
         bass = self._music.bass(t_s)
-        return np.asarray(self._level(t_s, bass) * np.exp(-2j * np.pi * carrier_hz * self._delay_s(bass)))
+        level, angle = self._level(t_s, bass), -2.0 * np.pi * carrier_hz * self._delay_s(bass)
+        turning = np.empty(len(t_s), complex)
+        turning.real, turning.imag = level * np.cos(angle), level * np.sin(angle)
+        return turning
 
     def _level(self, t_s: Array, bass: Array) -> Array:
         second, third = self._unit.distortion

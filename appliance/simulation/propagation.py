@@ -172,6 +172,17 @@ class MovingWays:
         offset = self._atmosphere.offset_s(t_s, len(self._mics))
         return Echoes(np.ascontiguousarray(places), strength, scale, offset)
 
+    def loudest(self, echoes: Echoes) -> tuple[float, float]:
+        """Energy of all echoes in their midst, and their mean delay (s) by energy."""
+        now = len(echoes.places_m) // 2
+        places = echoes.places_m[now, self.legs.scatterer]
+        there = np.linalg.norm(places - self.legs.source_m[self.legs.leg], axis=1)
+        back = np.linalg.norm(places - self.legs.mics_m[self.legs.leg, 0], axis=1)
+        strength = echoes.strength[now, self.legs.scatterer] * self.legs.weight
+        energy = (strength / np.maximum(there * back, NEAREST_M**2)) ** 2
+        delay_s = (there + back) * echoes.scale[now, self.legs.leg, 0]
+        return float(energy.sum()), float((energy * delay_s).sum() / max(energy.sum(), 1e-30))
+
     def rays(self, t_s: Array, frequency_hz: float) -> Rays:
         """All legs as one: delays and gains [times, paths, mics], with the air's absorption in them."""
         echoes = self.echoes(t_s, frequency_hz)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 WALKING_RATE_HZ = 100.0
 """Places this often, joined by cubics, follow whatever people and animals do (a foot to -65 dB)."""
 
-WHIRLING_RATE_HZ = 600.0
-"""The same for blades of fans: some 30 points a turn."""
+CIRCLING_RATE_HZ, WHIRLING_RATE_HZ = 200.0, 600.0
+"""The same for blades of slow and of fast fans: some 30 points a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class Thing(Protocol):
 
     @property
     def rate_hz(self) -> float:
-        """How often its places are needed, WALKING_RATE_HZ or WHIRLING_RATE_HZ."""
+        """How often its places are needed: WALKING_RATE_HZ, CIRCLING_RATE_HZ or WHIRLING_RATE_HZ."""
 
     @property
     def slope_db_per_octave(self) -> float:
         """How its strength grows with frequency."""
 
     def reflectors(self, t_s: NDArray[np.float64]) -> Reflectors:
-        """Where its scatterers are at instants `t_s` [times] and how strong."""
+        """Where its scatterers are at instants `t_s` [times], which are in order, and how strong."""
 
 
 def amplitude(db: NDArray[np.float64] | float) -> NDArray[np.float64]:
