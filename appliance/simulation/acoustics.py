@@ -77,12 +77,19 @@ class MovingAir:
         power = np.diff(edges_hz) / (1.0 + (self._hz / corner_hz) ** 2) ** 2
         self._amplitude = np.sqrt(2.0 * power / power.sum(axis=1, keepdims=True))
         self._phase = random.uniform(0.0, 2.0 * np.pi, (_SWIRLS, _LINES))
-
+        self._asked = (0.0, 0, 0.0)
+        self._found = np.zeros((_SWIRLS, 0))
         self._turns: dict[tuple[int, float], NDArray[np.float64]] = {}
 
     def at(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """[swirls, times], each of mean square 1; `t_s` equally spaced."""
         step_s = round((t_s[-1] - t_s[0]) / max(len(t_s) - 1, 1), 9)
+        instants = (float(t_s[0]), len(t_s), step_s)
+        if instants != self._asked:
+            self._asked, self._found = instants, self._sum(t_s, step_s)
+        return self._found
+
+    def _sum(self, t_s: NDArray[np.float64], step_s: float) -> NDArray[np.float64]:
         waves = self._turns.get((len(t_s), step_s))
         if waves is None:
             turning = 2.0 * np.pi * self._hz[..., None] * (step_s * np.arange(len(t_s)))

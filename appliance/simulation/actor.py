@@ -119,29 +119,29 @@ class Actor:
         self.end_s = begins_s
 
     def reflectors(self, t_s: Array) -> Reflectors:
-        """Every scatterer, at any instants."""
+        """Every scatterer."""
         return Reflectors(self._places(t_s), self._strength)
 
     def _places(self, t_s: Array) -> Array:
         starts = np.array([scene.start_s for scene in self._scenes])
         which = np.maximum(np.searchsorted(starts, t_s, side="right") - 1, 0)
-        first, last = int(which[0]), int(which[-1])
-        if first == last and (first == 0 or t_s[0] - starts[first] >= self._blend_s):
-            return self._of(first, t_s)
+        breath = self._breath.at(t_s)
+        if which[0] == which[-1] and (which[0] == 0 or t_s[0] - starts[which[0]] >= self._blend_s):
+            return self._of(int(which[0]), t_s, breath)
         places = np.empty((len(t_s), SCATTERERS, 3))
-        for index in range(first, last + 1):
-            chosen = which == index
-            now_s = t_s[chosen]
-            current = self._of(index, now_s)
-            share = np.clip((now_s - starts[index]) / self._blend_s, 0.0, 1.0)
-            if index and share.min(initial=1.0) < 1.0:
+        for index in range(which[0], which[-1] + 1):
+            first, last = np.searchsorted(which, (index, index + 1))
+            places[first:last] = self._of(index, t_s[first:last], breath[first:last])
+            blended = int(np.searchsorted(t_s[first:last], starts[index] + self._blend_s))
+            if index and blended:
+                now = slice(first, first + blended)
+                share = (t_s[now] - starts[index]) / self._blend_s
                 share = share**3 * (10.0 - 15.0 * share + 6.0 * share**2)
-                before = self._of(index - 1, now_s)
-                current = before + share[:, None, None] * (current - before)
-            places[chosen] = current
+                before = self._of(index - 1, t_s[now], breath[now])
+                places[now] = before + share[:, None, None] * (places[now] - before)
         return places
 
-    def _of(self, index: int, t_s: Array) -> Array:
+    def _of(self, index: int, t_s: Array, breath: Array) -> Array:
         """Places [times, scatterers, 3] of one act, which before and after its time goes on as it began or ended."""
         scene = self._scenes[index]
         since_s = t_s - scene.start_s
@@ -155,7 +155,7 @@ class Actor:
             sway = {"stand": 1.0, "sit": 0.35, "lie": 0.0}[scene.act.posture] if scene.act.cycle is None else 0.0
         places = body * self._scale
         lies = isinstance(scene.act, Stay) and scene.act.posture == "lie" and scene.act.cycle is None
-        places[..., 2 if lies else 0] += self._breath.at(t_s)[:, None] * self._breathing
+        places[..., 2 if lies else 0] += breath[:, None] * self._breathing
         if sway and not isinstance(scene.act, Go):
             self._add_sway(places, t_s, sway)
         cosine, sine = np.cos(heading)[:, None], np.sin(heading)[:, None]

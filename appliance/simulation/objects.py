@@ -44,10 +44,9 @@ class Swaying:
         rest = random.normal(0.0, 0.004, 15)
         hz = self.sway_hz * random.lognormal(0.0, 0.35, _GUST_LINES)
         phase, wave = random.uniform(0.0, 2.0 * np.pi, _GUST_LINES), random.normal(0.0, 2.0, _GUST_LINES)
-        turning = 2.0 * np.pi * (hz[:, None] * t_s) + phase[:, None]
-        moved = np.zeros((len(t_s), 15))
-        for line in range(_GUST_LINES):
-            moved += np.sin(turning[line][:, None] + wave[line] * across)
+        turning = 2.0 * np.pi * hz * t_s[:, None] + phase
+        along_cloth = np.outer(wave, across)
+        moved = np.sin(turning) @ np.cos(along_cloth) + np.cos(turning) @ np.sin(along_cloth)
         hem = np.clip(0.5 - up, 0.0, 1.0)
         push = self._gust(t_s, random)[:, None] * moved * (hem * self.reach_m / math.sqrt(_GUST_LINES))
         places = np.empty((len(t_s), 15, 3))

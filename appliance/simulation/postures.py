@@ -3,6 +3,7 @@
 Postures and gestures are places of joints in the body's own axes: x ahead, y left, z up, in m for the reference height.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -48,7 +49,7 @@ def posture(name: str) -> Array:
 POSTURES = tuple(_HALF)
 
 
-def _raised(t_s: Array, start_s: float, rise_s: float, stay_s: float) -> Array:
+def _raised(t_s: Array, start_s: Array | float, rise_s: float, stay_s: float) -> Array:
     """0, up to 1 as hands move (least jerk; Flash and Hogan, 1985), and back."""
 
     def up(since_s: Array) -> Array:
@@ -61,7 +62,7 @@ def _raised(t_s: Array, start_s: float, rise_s: float, stay_s: float) -> Array:
 class Gesture:
     """Movements of hands and head that come again and again; a function of time and seed.
 
-    `offsets` gives [times, joints, 3] to be added to a posture.
+    `offsets` gives [times, joints, 3] to be added to a posture. Each movement stays within its own stretch of time.
     """
 
     def __init__(self, kind: str, seed: int) -> None:
@@ -70,14 +71,15 @@ class Gesture:
         self._pause_s = _PAUSES_S[kind]
 
     def offsets(self, t_s: Array) -> Array:
-        """All movements that go on at instants."""
+        """All movements that go on at instants, which are in order."""
         out = np.zeros((len(t_s), len(JOINTS), 3))
-        low_s, high_s = self._pause_s
-        slot_s = high_s
-        for slot in range(int(t_s.min() // slot_s) - 1, int(t_s.max() // slot_s) + 1):
+        low_s, slot_s = self._pause_s
+        for slot in range(math.floor(t_s[0] / slot_s), math.floor(t_s[-1] / slot_s) + 1):
             random = np.random.default_rng([self._seed, 61, slot + _SLOTS_BEFORE])
-            start_s = slot * slot_s + random.uniform(0.0, max(slot_s - low_s, 0.0))
-            self._make(out, t_s - start_s, random)
+            start_s = slot * slot_s + random.uniform(0.0, slot_s - low_s)
+            first, last = np.searchsorted(t_s, (start_s, start_s + low_s))
+            if first < last:
+                self._make(out[first:last], t_s[first:last] - start_s, random)
         return out
 
 
@@ -120,9 +122,11 @@ def _turn_page(out: Array, t_s: Array, random: np.random.Generator) -> None:
 
 def _type(out: Array, t_s: Array, random: np.random.Generator) -> None:
     for side in ("left", "right"):
-        for _ in range(int(random.integers(6, 16))):
-            struck = _raised(t_s, random.uniform(0.0, 4.0), 0.07, 0.02)
-            _move_hand(out, side, struck[:, None] * np.array([0.004, random.uniform(-0.01, 0.01), -0.012]), 0.15)
+        strokes = int(random.integers(6, 16))
+        start_s, across_m = random.uniform([0.0, -0.01], [4.0, 0.01], (strokes, 2)).T
+        struck = _raised(t_s[:, None], start_s, 0.07, 0.02)
+        by = np.stack([np.full(strokes, 0.004), across_m, np.full(strokes, -0.012)], axis=1)
+        _move_hand(out, side, struck @ by, 0.15)
 
 
 def _fidget(out: Array, t_s: Array, random: np.random.Generator) -> None:
