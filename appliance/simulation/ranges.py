@@ -6,6 +6,7 @@ its own instant of arrival, so that range and Doppler are coupled as they are in
 """
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ _SEGMENTS = 4
 _USED_HZ = 10_000.0
 _LONGEST_S = 0.1
 """No path is longer."""
+
+_Real = TypeVar("_Real", np.float32, np.float64)
 
 
 class RangeRoom:
@@ -130,8 +133,7 @@ class RangeRoom:
         away = _joined(rays.delay_s[:, :, :1], np.repeat(emitted, rays.delay_s.shape[1], axis=1))[:, :, 0]
         arrives = emitted + np.minimum(away, _LONGEST_S) / step_s
         delay_s = _joined(rays.delay_s, arrives).reshape(*instants.shape, *rays.delay_s.shape[1:])
-        nearest = np.rint(arrives).astype(np.int64)[..., None]
-        gain = np.take_along_axis(rays.gain, nearest, axis=0).reshape(delay_s.shape)
+        gain = _taken(rays.gain, np.rint(arrives).astype(np.int64)).reshape(delay_s.shape)
         there = np.array([absorption_per_m(self._scene.air, hz) for hz in self._point_hz])
         speed_mps = speed_of_sound_mps(self._scene.air.temperature_c)
         more = (there - absorption_per_m(self._scene.air, self.centre_hz)) * speed_mps
@@ -157,8 +159,12 @@ def _joined(values: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.
     """
     whole = np.floor(at).astype(np.int64)
     u = (at - whole)[..., None]
-    before, here, there, after = (
-        np.take_along_axis(values, (whole + step)[..., None], axis=0) for step in (-1, 0, 1, 2)
-    )
+    before, here, there, after = (_taken(values, whole + step) for step in (-1, 0, 1, 2))
     bend = 2.0 * before - 5.0 * here + 4.0 * there - after + u * (3.0 * (here - there) + after - before)
     return np.asarray(here + 0.5 * u * (there - before + u * bend))
+
+
+def _taken(values: NDArray[_Real], which: NDArray[np.int64]) -> NDArray[_Real]:
+    """Values [instants, paths, mics] of each path at instants of its own [instants, paths]."""
+    paths, mics = values.shape[1:]
+    return values.reshape(-1, mics).take(which * paths + np.arange(paths), axis=0)
