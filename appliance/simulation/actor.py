@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.simulation.clip import REFERENCE_HEIGHT_M
-from appliance.simulation.gait import Cycle, Path, interpolate
+from appliance.simulation.gait import Cycle, Path, cubics, interpolate
 from appliance.simulation.postures import Breath, Gesture, posture
 from appliance.simulation.skeleton import SCATTERERS, Build
 from appliance.simulation.things import WALKING_RATE_HZ, Reflectors, amplitude
@@ -129,7 +129,7 @@ class Actor:
         if which[0] == which[-1] and (which[0] == 0 or t_s[0] - starts[which[0]] >= self._blend_s):
             return self._of(int(which[0]), t_s, breath)
         places = np.empty((len(t_s), SCATTERERS, 3))
-        for index in range(which[0], which[-1] + 1):
+        for index in map(int, np.unique(which)):
             first, last = np.searchsorted(which, (index, index + 1))
             places[first:last] = self._of(index, t_s[first:last], breath[first:last])
             blended = int(np.searchsorted(t_s[first:last], starts[index] + self._blend_s))
@@ -147,13 +147,15 @@ class Actor:
         since_s = t_s - scene.start_s
         sway = 1.0
         if isinstance(scene.act, Go):
-            body, ground, heading = self._going(scene, scene.act, since_s)
+            # who has arrived stands still
+            moves = slice(None) if since_s[0] < scene.act.duration_s else slice(1)
+            body, ground, heading = self._going(scene, scene.act, since_s[moves])
         else:
             body = self._staying(scene.act, since_s)
-            ground = np.broadcast_to(scene.at, (len(t_s), 2))
-            heading = np.full(len(t_s), scene.heading_rad)
+            ground, heading = scene.at[None], np.array([scene.heading_rad])
             sway = {"stand": 1.0, "sit": 0.35, "lie": 0.0}[scene.act.posture] if scene.act.cycle is None else 0.0
-        places = body * self._scale
+        places = np.empty((len(t_s), SCATTERERS, 3))
+        np.multiply(body, self._scale, out=places)
         lies = isinstance(scene.act, Stay) and scene.act.posture == "lie" and scene.act.cycle is None
         places[..., 2 if lies else 0] += breath[:, None] * self._breathing
         if sway and not isinstance(scene.act, Go):
@@ -184,9 +186,9 @@ class Actor:
         return body
 
     def _on_body(self, cycle: Cycle) -> Array:
-        """The scatterers' places [frames, scatterers, 3] in a cycle, kept."""
+        """The scatterers' places in a cycle as cubics, kept."""
         if id(cycle) not in self._cycles:
-            self._cycles[id(cycle)] = self._weights @ cycle.places
+            self._cycles[id(cycle)] = cubics(self._weights @ cycle.places)
         return self._cycles[id(cycle)]
 
     def _add_sway(self, places: Array, t_s: Array, share: float) -> None:

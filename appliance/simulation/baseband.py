@@ -27,7 +27,7 @@ from appliance.simulation.things import WALKING_RATE_HZ
 from appliance.types import BasebandBlock, PcmBlock, Tones
 
 PCM_RATE_HZ = 192_000
-STEP_S = 4.0
+STEP_S = 8.0
 """What is rendered at once."""
 
 _WHIRLING_FRAMES = 40

@@ -69,9 +69,9 @@ class Fan:
 
     def reflectors(self, t_s: Array) -> Reflectors:
         """Points on the blades."""
-        azimuth = np.full(len(t_s), math.radians(self.axis_deg[0]))
+        azimuth = np.array([math.radians(self.axis_deg[0])])
         if self.oscillation_s is not None:
-            azimuth += math.radians(40.0) * np.sin(2.0 * np.pi * t_s / self.oscillation_s + self.phase)
+            azimuth = azimuth + math.radians(40.0) * np.sin(2.0 * np.pi * t_s / self.oscillation_s + self.phase)
         east, north = np.cos(azimuth)[:, None], np.sin(azimuth)[:, None]
         rise, level = math.sin(math.radians(self.axis_deg[1])), math.cos(math.radians(self.axis_deg[1]))
         angle = 2.0 * np.pi * self.turns(t_s)[:, None]

@@ -118,17 +118,29 @@ def _looped(places: Array, rate_hz: float) -> Array:
     return loop
 
 
-def interpolate(frames: Array, at: Array) -> Array:
-    """Values of a repeated sequence [frames, ...] at positions `at` [times] by Catmull and Rom's cubics."""
-    count = len(frames)
+def cubics(frames: Array) -> Array:
+    """Catmull and Rom's cubics through a repeated sequence [frames, ...]: powers of each, [4, frames, ...]."""
+    before, here, there, after = (np.roll(frames, -step, axis=0) for step in (-1, 0, 1, 2))
+    return np.stack(
+        [
+            here,
+            0.5 * (there - before),
+            before - 2.5 * here + 2.0 * there - 0.5 * after,
+            1.5 * (here - there) + 0.5 * (after - before),
+        ]
+    )
+
+
+def interpolate(powers: Array, at: Array) -> Array:
+    """Values of a repeated sequence at positions `at` [times] by its cubics."""
     whole = np.floor(at)
-    u = (at - whole).reshape(-1, *[1] * (frames.ndim - 1))
-    index = whole.astype(np.int64)
-    before, here, there, after = (frames[(index + step) % count] for step in (-1, 0, 1, 2))
-    return np.asarray(
-        here + 0.5 * u * (there - before + u * (2.0 * before - 5.0 * here + 4.0 * there - after
-        + u * (3.0 * (here - there) + after - before)))
-    )  # fmt: skip
+    u = (at - whole).reshape(-1, *[1] * (powers.ndim - 2))
+    index = whole.astype(np.int64) % powers.shape[1]
+    value = powers[3].take(index, axis=0)
+    for power in powers[2::-1]:
+        value *= u
+        value += power.take(index, axis=0)
+    return np.asarray(value)
 
 
 class Path:

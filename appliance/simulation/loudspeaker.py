@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from appliance.physics import speed_of_sound_mps
 from appliance.simulation.device import Unit
-from appliance.simulation.gait import interpolate
+from appliance.simulation.gait import cubics, interpolate
 
 Array = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ class Music:
         at = t_s * _TICKS_HZ
         first, last = math.floor((at[0] - 1.0) / ticks), math.floor((at[-1] + 2.0) / ticks)
         halves = [_half(self.seed, ticks, half) for half in range(first, last + 1)]
-        return self.level * interpolate(np.concatenate(halves), at - first * ticks)
+        return self.level * interpolate(cubics(np.concatenate(halves)), at - first * ticks)
 
 
 @functools.lru_cache(maxsize=64)

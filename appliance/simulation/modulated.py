@@ -9,7 +9,7 @@ from appliance.simulation.loudspeaker import Modulation
 from appliance.simulation.propagation import Propagation
 
 _LEAD = 400
-"""Samples before those that are wanted, longer than any way; with a step they are 10,000, which transform quickly."""
+"""Samples before those that are wanted, longer than any way; with a step they are 19,600, which transform quickly."""
 
 
 class ModulatedTones:

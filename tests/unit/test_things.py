@@ -11,7 +11,7 @@ from appliance.simulation.animals import Animal, RobotVacuum
 from appliance.simulation.bodies import Person, Reach, Sit, StandUp, Walk
 from appliance.simulation.clip import JOINTS, Clip
 from appliance.simulation.fans import Fan
-from appliance.simulation.gait import Cycle, Path, cycle_of, interpolate
+from appliance.simulation.gait import Cycle, Path, cubics, cycle_of, interpolate
 from appliance.simulation.objects import Door, Falling, Swaying, Wd7Arm
 from appliance.simulation.postures import GESTURES, Breath, Gesture, posture
 from appliance.simulation.skeleton import Build
@@ -159,9 +159,9 @@ def test_a_walk_over_the_ground_becomes_one_on_the_spot_with_its_speed():
 
 def test_interpolation_goes_through_the_frames_and_round_the_seam():
     frames = np.sin(2 * np.pi * np.arange(40) / 40)[:, None]
-    np.testing.assert_allclose(interpolate(frames, np.arange(40.0)), frames, atol=1e-12)
+    np.testing.assert_allclose(interpolate(cubics(frames), np.arange(40.0)), frames, atol=1e-12)
     at = np.linspace(-80, 80, 999)
-    np.testing.assert_allclose(interpolate(frames, at)[:, 0], np.sin(2 * np.pi * at / 40), atol=1e-3)
+    np.testing.assert_allclose(interpolate(cubics(frames), at)[:, 0], np.sin(2 * np.pi * at / 40), atol=1e-3)
 
 
 def test_blade_tips_have_their_speed_and_flash_when_they_face_the_device():
