@@ -61,6 +61,7 @@ def walker(**about):
 
 THINGS = {
     "fan": Fan((2.5, 1.0, 1.0), DEVICE_M, oscillation_s=6.0),
+    "ceiling fan": Fan((2.5, 1.0, 2.1), DEVICE_M, 0.6, 4.5, axis_deg=(0.0, -90.0), strength_db=-14.0),
     "dog": Animal("dog", Path(((1.0, 1.0), (3.0, 3.0))), 0.5, 1.2, -18.0),
     "vacuum": RobotVacuum(Path(((1.0, 1.0), (3.0, 3.0))), strength_db=-15.0),
     "curtain": Swaying("curtain", (3.0, 2.0, 1.2), 1.4, 2.0, 0.1, 1.0, -10.0),
