@@ -46,38 +46,6 @@ static void echo_paths_dealloc(PyObject *self)
     pp_unwrap(self, echo_paths_destroy);
 }
 
-/* The first `*taken` of `views` are to be released. */
-static bool take_echoes(pp_echo_paths *core, PyObject *const objects[BUFFERS], Py_buffer views[BUFFERS], int *taken)
-{
-    const Py_ssize_t mics = (Py_ssize_t)pp_echo_paths_mics(core);
-    pp_buffer_wish wishes[BUFFERS] = {
-        [PLACES] = {"places_m", "float64", "d", 8, 8, 3, {PP_ANY, PP_ANY, 3}, false},
-        [STRENGTH] = {"strength", "float32", "f", 4, 4, 2, {0}, false},
-        [SOURCE] = {"source_m", "float64", "d", 8, 8, 1, {3}, false},
-        [MICS] = {"mics_m", "float64", "d", 8, 8, 2, {mics, 3}, false},
-        [SCALE] = {"scale", "float64", "d", 8, 8, 2, {0, mics}, false},
-        [OFFSET] = {"offset", "float64", "d", 8, 8, 2, {0, mics}, false},
-        [DELAY] = {"delay", "float64", "d", 8, 8, 3, {0, 0, mics}, true},
-        [GAIN] = {"gain", "float32", "f", 4, 4, 3, {0, 0, mics}, true},
-    };
-    for (*taken = 0; *taken < BUFFERS; (*taken)++) {
-        if (!pp_take(objects[*taken], &wishes[*taken], &views[*taken])) {
-            return false;
-        }
-        if (*taken == PLACES) {
-            for (int later = STRENGTH; later < BUFFERS; later++) {
-                if (later != SOURCE && later != MICS) {
-                    wishes[later].shape[0] = views[PLACES].shape[0];
-                }
-                if (later == STRENGTH || later >= DELAY) {
-                    wishes[later].shape[1] = views[PLACES].shape[1];
-                }
-            }
-        }
-    }
-    return true;
-}
-
 static PyObject *echo_paths_process_into(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"places_m", "strength", "source_m", "mics_m", "scale",
@@ -91,9 +59,19 @@ static PyObject *echo_paths_process_into(PyObject *self, PyObject *args, PyObjec
         return NULL;
     }
     pp_echo_paths *const core = pp_core(self);
+    const Py_ssize_t mics = (Py_ssize_t)pp_echo_paths_mics(core);
+    const pp_buffer_wish wishes[BUFFERS] = {
+        [PLACES] = {"places_m", "float64", "d", 8, 8, 3, {PP_ANY, PP_ANY, 3}, false},
+        [STRENGTH] = {"strength", "float32", "f", 4, 4, 2, {PP_AS(PLACES, 0), PP_AS(PLACES, 1)}, false},
+        [SOURCE] = {"source_m", "float64", "d", 8, 8, 1, {3}, false},
+        [MICS] = {"mics_m", "float64", "d", 8, 8, 2, {mics, 3}, false},
+        [SCALE] = {"scale", "float64", "d", 8, 8, 2, {PP_AS(PLACES, 0), mics}, false},
+        [OFFSET] = {"offset", "float64", "d", 8, 8, 2, {PP_AS(PLACES, 0), mics}, false},
+        [DELAY] = {"delay", "float64", "d", 8, 8, 3, {PP_AS(PLACES, 0), PP_AS(PLACES, 1), mics}, true},
+        [GAIN] = {"gain", "float32", "f", 4, 4, 3, {PP_AS(PLACES, 0), PP_AS(PLACES, 1), mics}, true},
+    };
     Py_buffer views[BUFFERS] = {0};
-    int taken = 0;
-    const bool accepted = take_echoes(core, objects, views, &taken);
+    const bool accepted = pp_take_all(objects, wishes, BUFFERS, views);
     if (accepted) {
         const pp_echo_scene scene = {
             .places_m = views[PLACES].buf,
@@ -109,9 +87,7 @@ static PyObject *echo_paths_process_into(PyObject *self, PyObject *args, PyObjec
         Py_BEGIN_ALLOW_THREADS
         pp_echo_paths_execute(core, &scene, views[DELAY].buf, views[GAIN].buf);
         Py_END_ALLOW_THREADS
-    }
-    while (taken > 0) {
-        PyBuffer_Release(&views[--taken]);
+        pp_release_all(views, BUFFERS);
     }
     pp_leave(self);
     if (!accepted) {

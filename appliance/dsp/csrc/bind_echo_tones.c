@@ -54,48 +54,35 @@ static void echo_tones_dealloc(PyObject *self)
     pp_unwrap(self, echo_tones_destroy);
 }
 
-/* The first `*taken` of `views` are to be released. */
-static bool take_tones(pp_echo_tones *core, PyObject *const objects[BUFFERS], Py_buffer views[BUFFERS], int *taken)
+/* All or none. */
+static bool take_tones(pp_echo_tones *core, PyObject *const objects[BUFFERS], Py_buffer views[BUFFERS])
 {
     const Py_ssize_t mics = (Py_ssize_t)pp_echo_tones_mics(core);
     const Py_ssize_t samples = (Py_ssize_t)pp_echo_tones_segment_samples(core);
-    pp_buffer_wish wishes[BUFFERS] = {
+    const pp_buffer_wish wishes[OUT] = {
         [PLACES] = {"places_m", "float64", "d", 8, 8, 3, {PP_ANY, PP_ANY, 3}, false},
-        [STRENGTH] = {"strength", "float32", "f", 4, 4, 2, {0}, false},
+        [STRENGTH] = {"strength", "float32", "f", 4, 4, 2, {PP_AS(PLACES, 0), PP_AS(PLACES, 1)}, false},
         [SCATTERER] = {"scatterer", "int32", "i", 4, 4, 1, {PP_ANY}, false},
-        [LEG] = {"leg", "int32", "i", 4, 4, 1, {0}, false},
-        [WEIGHT] = {"weight", "float32", "f", 4, 4, 1, {0}, false},
+        [LEG] = {"leg", "int32", "i", 4, 4, 1, {PP_AS(SCATTERER, 0)}, false},
+        [WEIGHT] = {"weight", "float32", "f", 4, 4, 1, {PP_AS(SCATTERER, 0)}, false},
         [SOURCE] = {"source_m", "float64", "d", 8, 8, 2, {PP_ANY, 3}, false},
-        [MICS] = {"mics_m", "float64", "d", 8, 8, 3, {0, mics, 3}, false},
-        [SCALE] = {"scale", "float64", "d", 8, 8, 3, {0, 0, mics}, false},
-        [OFFSET] = {"offset", "float64", "d", 8, 8, 2, {0, mics}, false},
+        [MICS] = {"mics_m", "float64", "d", 8, 8, 3, {PP_AS(SOURCE, 0), mics, 3}, false},
+        [SCALE] = {"scale", "float64", "d", 8, 8, 3, {PP_AS(PLACES, 0), PP_AS(SOURCE, 0), mics}, false},
+        [OFFSET] = {"offset", "float64", "d", 8, 8, 2, {PP_AS(PLACES, 0), mics}, false},
         [RESPONSE] = {"response", "float32", "f", 4, 4, 2, {mics, PP_ANY}, false},
-        [OUT] = {"out", "complex64", "Zf", 8, 4, 2, {mics, 0}, true},
     };
-    for (*taken = 0; *taken < BUFFERS; (*taken)++) {
-        if (!pp_take(objects[*taken], &wishes[*taken], &views[*taken])) {
-            return false;
-        }
-        if (*taken == PLACES) {
-            const Py_ssize_t segments = views[PLACES].shape[0] - 1 - 2 * PP_ECHO_MARGIN;
-            if (segments < 1) {
-                PyErr_Format(PyExc_ValueError, "places_m: wanted at least %d points, got %zd", 2 + 2 * PP_ECHO_MARGIN,
-                             views[PLACES].shape[0]);
-                (*taken)++;
-                return false;
-            }
-            wishes[STRENGTH].shape[0] = wishes[SCALE].shape[0] = wishes[OFFSET].shape[0] = views[PLACES].shape[0];
-            wishes[STRENGTH].shape[1] = views[PLACES].shape[1];
-            wishes[OUT].shape[1] = segments * samples;
-        }
-        if (*taken == SCATTERER) {
-            wishes[LEG].shape[0] = wishes[WEIGHT].shape[0] = views[SCATTERER].shape[0];
-        }
-        if (*taken == SOURCE) {
-            wishes[MICS].shape[0] = wishes[SCALE].shape[1] = views[SOURCE].shape[0];
-        }
+    if (!pp_take_all(objects, wishes, OUT, views)) {
+        return false;
     }
-    return true;
+    const Py_ssize_t points = views[PLACES].shape[0], segments = points - 1 - 2 * PP_ECHO_MARGIN;
+    const pp_buffer_wish out = {"out", "complex64", "Zf", 8, 4, 2, {mics, segments * samples}, true};
+    if (segments < 1) {
+        PyErr_Format(PyExc_ValueError, "places_m: wanted at least %d points, got %zd", 2 + 2 * PP_ECHO_MARGIN, points);
+    } else if (pp_take(objects[OUT], &out, &views[OUT])) {
+        return true;
+    }
+    pp_release_all(views, OUT);
+    return false;
 }
 
 static bool check_indices(const char *name, const int32_t *indices, size_t paths, size_t count)
@@ -144,8 +131,7 @@ static PyObject *echo_tones_process_into(PyObject *self, PyObject *args, PyObjec
     }
     pp_echo_tones *const core = pp_core(self);
     Py_buffer views[BUFFERS] = {0};
-    int taken = 0;
-    bool accepted = take_tones(core, objects, views, &taken);
+    bool accepted = take_tones(core, objects, views);
     if (accepted) {
         echoes.places_m = views[PLACES].buf;
         echoes.strength = views[STRENGTH].buf;
@@ -163,14 +149,12 @@ static PyObject *echo_tones_process_into(PyObject *self, PyObject *args, PyObjec
         carrier.response = views[RESPONSE].buf;
         carrier.steps = (size_t)views[RESPONSE].shape[1];
         accepted = check_values(&echoes, &carrier);
-    }
-    if (accepted) {
-        Py_BEGIN_ALLOW_THREADS
-        pp_echo_tones_execute(core, &echoes, &carrier, views[OUT].buf);
-        Py_END_ALLOW_THREADS
-    }
-    while (taken > 0) {
-        PyBuffer_Release(&views[--taken]);
+        if (accepted) {
+            Py_BEGIN_ALLOW_THREADS
+            pp_echo_tones_execute(core, &echoes, &carrier, views[OUT].buf);
+            Py_END_ALLOW_THREADS
+        }
+        pp_release_all(views, BUFFERS);
     }
     pp_leave(self);
     if (!accepted) {

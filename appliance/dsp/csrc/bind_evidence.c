@@ -82,19 +82,14 @@ static int look(const evidence_core *core, PyObject *const *objects)
         {"values", "float32", "f", 4, 4, 1, {values}, true},
     };
     Py_buffer views[3];
-    int taken = 0;
-    while (taken < 3 && pp_take(objects[taken], &wishes[taken], &views[taken])) {
-        taken++;
+    if (!pp_take_all(objects, wishes, 3, views)) {
+        return -1;
     }
-    int known = -1;
-    if (taken == 3) {
-        Py_BEGIN_ALLOW_THREADS
-        known = pp_evidence_execute(core->evidence, views[0].buf, views[1].buf, views[2].buf);
-        Py_END_ALLOW_THREADS
-    }
-    while (taken > 0) {
-        PyBuffer_Release(&views[--taken]);
-    }
+    int known;
+    Py_BEGIN_ALLOW_THREADS
+    known = pp_evidence_execute(core->evidence, views[0].buf, views[1].buf, views[2].buf);
+    Py_END_ALLOW_THREADS
+    pp_release_all(views, 3);
     return known;
 }
 

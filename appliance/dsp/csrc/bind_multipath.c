@@ -3,6 +3,8 @@
 #include "binding.h"
 #include "multipath.h"
 
+enum { SIGNAL, DELAY, GAIN, OUT, BUFFERS };
+
 static const char multipath_doc[] =
     "MultipathChannel(*, paths, mics, max_delay_frames)\n--\n\n"
     "Many moving delays of one signal, summed for each microphone:\n"
@@ -49,61 +51,51 @@ static void multipath_dealloc(PyObject *self)
     pp_unwrap(self, multipath_destroy);
 }
 
-/* `views`: signal, delay_frames, gain, out; the first `*taken` of them are to be released. */
-static bool take_multipath(pp_multipath *core, PyObject *const objects[4], Py_buffer views[4], int *taken)
+/* All or none. */
+static bool take_multipath(pp_multipath *core, PyObject *const objects[BUFFERS], Py_buffer views[BUFFERS])
 {
     const Py_ssize_t paths = (Py_ssize_t)pp_multipath_paths(core);
     const Py_ssize_t mics = (Py_ssize_t)pp_multipath_mics(core);
-    pp_buffer_wish wishes[4] = {
-        {"signal", "float32", "f", 4, 4, 1, {PP_ANY}, false},
-        {"delay_frames", "float64", "d", 8, 8, 3, {PP_ANY, paths, mics}, false},
-        {"gain", "float32", "f", 4, 4, 3, {PP_ANY, paths, mics}, false},
-        {"out", "float32", "f", 4, 4, 2, {PP_ANY, mics}, true},
+    const pp_buffer_wish wishes[BUFFERS] = {
+        [SIGNAL] = {"signal", "float32", "f", 4, 4, 1, {PP_ANY}, false},
+        [DELAY] = {"delay_frames", "float64", "d", 8, 8, 3, {PP_ANY, paths, mics}, false},
+        [GAIN] = {"gain", "float32", "f", 4, 4, 3, {PP_AS(DELAY, 0), paths, mics}, false},
+        [OUT] = {"out", "float32", "f", 4, 4, 2, {PP_AS(SIGNAL, 0), mics}, true},
     };
-    for (*taken = 0; *taken < 4; (*taken)++) {
-        if (!pp_take(objects[*taken], &wishes[*taken], &views[*taken])) {
-            return false;
-        }
-        if (*taken == 0) {
-            wishes[3].shape[0] = views[0].shape[0];
-        } else if (*taken == 1) {
-            wishes[2].shape[0] = views[1].shape[0];
-        }
+    if (!pp_take_all(objects, wishes, BUFFERS, views)) {
+        return false;
     }
-    const Py_ssize_t points = views[1].shape[0];
+    const Py_ssize_t points = views[DELAY].shape[0];
+    char reason[PP_REASON_BYTES];
     if (points < 2) {
         PyErr_Format(PyExc_ValueError, "delay_frames: wanted at least 2 points, got %zd", points);
-        return false;
-    }
-    char reason[PP_REASON_BYTES];
-    if (!pp_multipath_accepts(core, views[1].buf, (size_t)points, reason)) {
+    } else if (!pp_multipath_accepts(core, views[DELAY].buf, (size_t)points, reason)) {
         PyErr_SetString(PyExc_ValueError, reason);
-        return false;
+    } else {
+        return true;
     }
-    return true;
+    pp_release_all(views, BUFFERS);
+    return false;
 }
 
 static PyObject *multipath_process_into(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"signal", "delay_frames", "gain", "out", NULL};
-    PyObject *objects[4] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO:process_into", names, &objects[0], &objects[1], &objects[2],
-                                     &objects[3]) ||
+    PyObject *objects[BUFFERS] = {NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO:process_into", names, &objects[SIGNAL], &objects[DELAY],
+                                     &objects[GAIN], &objects[OUT]) ||
         !pp_enter(self)) {
         return NULL;
     }
     pp_multipath *const core = pp_core(self);
-    Py_buffer views[4] = {0};
-    int taken = 0;
-    const bool accepted = take_multipath(core, objects, views, &taken);
+    Py_buffer views[BUFFERS] = {0};
+    const bool accepted = take_multipath(core, objects, views);
     if (accepted) {
         Py_BEGIN_ALLOW_THREADS
-        pp_multipath_execute(core, views[0].buf, (size_t)views[0].shape[0], views[1].buf, views[2].buf,
-                             (size_t)views[1].shape[0], views[3].buf);
+        pp_multipath_execute(core, views[SIGNAL].buf, (size_t)views[SIGNAL].shape[0], views[DELAY].buf, views[GAIN].buf,
+                             (size_t)views[DELAY].shape[0], views[OUT].buf);
         Py_END_ALLOW_THREADS
-    }
-    while (taken > 0) {
-        PyBuffer_Release(&views[--taken]);
+        pp_release_all(views, BUFFERS);
     }
     pp_leave(self);
     if (!accepted) {

@@ -3,6 +3,8 @@
 #include "binding.h"
 #include "phasor_sum.h"
 
+enum { WAY, GAIN, CHOSEN, OUT, BUFFERS };
+
 static const char phasor_sum_doc[] =
     "PhasorSum(*, mics, segment_samples)\n--\n\n"
     "Many smoothly turning phasors, summed for each microphone:\n"
@@ -46,61 +48,50 @@ static void phasor_sum_dealloc(PyObject *self)
     pp_unwrap(self, phasor_sum_destroy);
 }
 
-/* `views`: way, gain, chosen, out; the first `*taken` of them are to be released. */
-static bool take_phasors(pp_phasor_sum *core, PyObject *const objects[4], Py_buffer views[4], int *taken)
+/* All or none. */
+static bool take_phasors(pp_phasor_sum *core, PyObject *const objects[BUFFERS], Py_buffer views[BUFFERS])
 {
     const Py_ssize_t mics = (Py_ssize_t)pp_phasor_sum_mics(core);
     const Py_ssize_t samples = (Py_ssize_t)pp_phasor_sum_segment_samples(core);
-    pp_buffer_wish wishes[4] = {
-        {"way", "float64", "d", 8, 8, 3, {PP_ANY, PP_ANY, mics}, false},
-        {"gain", "float32", "f", 4, 4, 3, {PP_ANY, PP_ANY, mics}, false},
-        {"chosen", "uint8", "B", 1, 1, 1, {PP_ANY}, false},
-        {"out", "complex64", "Zf", 8, 4, 2, {mics, PP_ANY}, true},
+    const pp_buffer_wish wishes[OUT] = {
+        [WAY] = {"way", "float64", "d", 8, 8, 3, {PP_ANY, PP_ANY, mics}, false},
+        [GAIN] = {"gain", "float32", "f", 4, 4, 3, {PP_AS(WAY, 0), PP_AS(WAY, 1), mics}, false},
+        [CHOSEN] = {"chosen", "uint8", "B", 1, 1, 1, {PP_AS(WAY, 1)}, false},
     };
-    for (*taken = 0; *taken < 4; (*taken)++) {
-        if (!pp_take(objects[*taken], &wishes[*taken], &views[*taken])) {
-            return false;
-        }
-        if (*taken == 0) {
-            const Py_ssize_t segments = views[0].shape[0] - 1 - 2 * PP_PHASOR_MARGIN;
-            if (segments < 1) {
-                PyErr_Format(PyExc_ValueError, "way: wanted at least %d points, got %zd",
-                             2 + 2 * PP_PHASOR_MARGIN, views[0].shape[0]);
-                (*taken)++;
-                return false;
-            }
-            wishes[1].shape[0] = views[0].shape[0];
-            wishes[1].shape[1] = views[0].shape[1];
-            wishes[2].shape[0] = views[0].shape[1];
-            wishes[3].shape[1] = segments * samples;
-        }
+    if (!pp_take_all(objects, wishes, OUT, views)) {
+        return false;
     }
-    return true;
+    const Py_ssize_t points = views[WAY].shape[0], segments = points - 1 - 2 * PP_PHASOR_MARGIN;
+    const pp_buffer_wish out = {"out", "complex64", "Zf", 8, 4, 2, {mics, segments * samples}, true};
+    if (segments < 1) {
+        PyErr_Format(PyExc_ValueError, "way: wanted at least %d points, got %zd", 2 + 2 * PP_PHASOR_MARGIN, points);
+    } else if (pp_take(objects[OUT], &out, &views[OUT])) {
+        return true;
+    }
+    pp_release_all(views, OUT);
+    return false;
 }
 
 static PyObject *phasor_sum_process_into(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"way", "turns_per_way", "gain", "chosen", "out", NULL};
-    PyObject *objects[4] = {NULL};
+    PyObject *objects[BUFFERS] = {NULL};
     double turns_per_way = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OdOOO:process_into", names, &objects[0], &turns_per_way, &objects[1],
-                                     &objects[2], &objects[3]) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OdOOO:process_into", names, &objects[WAY], &turns_per_way,
+                                     &objects[GAIN], &objects[CHOSEN], &objects[OUT]) ||
         !pp_enter(self)) {
         return NULL;
     }
     pp_phasor_sum *const core = pp_core(self);
-    Py_buffer views[4] = {0};
-    int taken = 0;
-    const bool accepted = take_phasors(core, objects, views, &taken);
+    Py_buffer views[BUFFERS] = {0};
+    const bool accepted = take_phasors(core, objects, views);
     if (accepted) {
-        const size_t segments = (size_t)(views[0].shape[0] - 1 - 2 * PP_PHASOR_MARGIN);
+        const size_t segments = (size_t)(views[WAY].shape[0] - 1 - 2 * PP_PHASOR_MARGIN);
         Py_BEGIN_ALLOW_THREADS
-        pp_phasor_sum_execute(core, views[0].buf, turns_per_way, views[1].buf, views[2].buf, segments,
-                              (size_t)views[0].shape[1], views[3].buf);
+        pp_phasor_sum_execute(core, views[WAY].buf, turns_per_way, views[GAIN].buf, views[CHOSEN].buf, segments,
+                              (size_t)views[WAY].shape[1], views[OUT].buf);
         Py_END_ALLOW_THREADS
-    }
-    while (taken > 0) {
-        PyBuffer_Release(&views[--taken]);
+        pp_release_all(views, BUFFERS);
     }
     pp_leave(self);
     if (!accepted) {

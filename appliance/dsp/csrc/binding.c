@@ -106,6 +106,31 @@ bool pp_take(PyObject *object, const pp_buffer_wish *wish, Py_buffer *view)
     return false;
 }
 
+bool pp_take_all(PyObject *const *objects, const pp_buffer_wish *wishes, int count, Py_buffer *views)
+{
+    for (int taken = 0; taken < count; taken++) {
+        pp_buffer_wish wish = wishes[taken];
+        for (int d = 0; d < wish.dimensions; d++) {
+            if (wish.shape[d] < PP_ANY) {
+                const Py_ssize_t as = -2 - wish.shape[d];
+                wish.shape[d] = views[as / PP_DIMENSIONS_MAX].shape[as % PP_DIMENSIONS_MAX];
+            }
+        }
+        if (!pp_take(objects[taken], &wish, &views[taken])) {
+            pp_release_all(views, taken);
+            return false;
+        }
+    }
+    return true;
+}
+
+void pp_release_all(Py_buffer *views, int count)
+{
+    while (count > 0) {
+        PyBuffer_Release(&views[--count]);
+    }
+}
+
 bool pp_take_baseband(PyObject *object, double rate_hz, pp_baseband *baseband)
 {
     if (!(rate_hz > 0 && rate_hz <= PP_MAX_BASEBAND_HZ)) {

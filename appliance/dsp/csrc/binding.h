@@ -16,6 +16,9 @@
 #define PP_DIMENSIONS_MAX 4
 #define PP_ANY (-1)
 
+/* As long as a dimension of a buffer before it in a list. */
+#define PP_AS(buffer, dimension) (-2 - (buffer) * PP_DIMENSIONS_MAX - (dimension))
+
 /* One of the C objects. `busy` is read and written under the GIL only. */
 typedef struct {
     PyObject_HEAD
@@ -31,7 +34,7 @@ typedef struct {
     Py_ssize_t item_bytes;
     size_t alignment; /* bytes */
     int dimensions;
-    Py_ssize_t shape[PP_DIMENSIONS_MAX]; /* PP_ANY where every length will do */
+    Py_ssize_t shape[PP_DIMENSIONS_MAX]; /* PP_ANY where every length will do, PP_AS in lists */
     bool writable;
 } pp_buffer_wish;
 
@@ -44,6 +47,10 @@ void *pp_core(PyObject *self);
 
 /* Take the buffer of `object` if it is exactly what was wished for; else an exception that names both. */
 bool pp_take(PyObject *object, const pp_buffer_wish *wish, Py_buffer *view);
+
+/* Take `count` buffers, all or none, in order: a length of a wish may be PP_AS one of a buffer before it. */
+bool pp_take_all(PyObject *const *objects, const pp_buffer_wish *wishes, int count, Py_buffer *views);
+void pp_release_all(Py_buffer *views, int count);
 
 /* Baseband of all carriers and microphones, [rows][samples]; the caller releases `view`. */
 typedef struct {
