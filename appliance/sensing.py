@@ -12,6 +12,7 @@ from appliance.config.schema import Config
 from appliance.errors import ModelError
 from appliance.features.doppler import Doppler
 from appliance.pipeline import Pipeline
+from appliance.ports import Detector
 from appliance.snippets.folder import FOLDER_NAME
 from appliance.snippets.keeper import Keeping, KeepingPipeline
 from appliance.snippets.snippet import Snippet
@@ -22,7 +23,7 @@ from appliance.sources import Source, wanted_emission
 def make_pipeline(config: Config, source: Source, *, put: Callable[[Snippet], None] | None = None) -> Pipeline:
     """The pipeline for a source, as the configuration wants it; `put` takes the snippets that it keeps."""
     sensing = config.sensing
-    network = None if sensing.model is None else _network(sensing.model)
+    network = _wanted_network(config)
     stages: dict[str, Any] = {
         "rate_hz": source.audio.rate_hz,
         "mics": source.audio.mics,
@@ -80,9 +81,18 @@ def load_network(path: Path) -> Network:
         ) from error
 
 
-def _network(path: Path) -> Network | ModelError:
+def detector_maker(config: Config) -> Callable[[Doppler], Detector] | None:
+    """What `Pipeline` takes as `make_detector` where the configuration names a model; else None."""
+    network = _wanted_network(config)
+    return None if network is None else _model_detector(network, config, second=False)
+
+
+def _wanted_network(config: Config) -> Network | ModelError | None:
+    """The model that the configuration names, or why it cannot be used; None where it names none."""
+    if config.sensing.model is None:
+        return None
     try:
-        return load_network(path)
+        return load_network(config.sensing.model)
     except ModelError as error:
         return error
 

@@ -10,8 +10,12 @@ from appliance.presence.motion import START_SCORE, MotionTracker
 from appliance.snippets.snippet import Reason
 from appliance.types import Score
 
-_NEAR_S = 0.7
-"""A score that lingers this long near the threshold; one that crosses it, as somebody begins to walk, does not."""
+_NEAR_S = 0.4
+"""A score that is near the threshold for so long, again and again; one that crosses it, as somebody begins to walk, is
+not."""
+
+_FORGET = 0.25
+"""Of the time away from the threshold that is taken off."""
 
 _DISAGREE_S = 1.0
 _BRIEF_S = 1.2
@@ -64,7 +68,7 @@ class DoubtWatch:
         hop_s = min(max(score.t_s - self._t_s, 0.0), _LONGEST_HOP_S)
         self._t_s = score.t_s
         near = doubt(score.motion) >= self._least_doubt
-        self._near_s = max(0.0, self._near_s + (hop_s if near else -hop_s))
+        self._near_s = max(0.0, self._near_s + (hop_s if near else -_FORGET * hop_s))
         differs = not math.isnan(other) and (other >= START_SCORE) != (score.motion >= START_SCORE)
         self._disagree_s = max(0.0, self._disagree_s + (hop_s if differs else -hop_s))
         if self._was_brief(score):

@@ -197,7 +197,7 @@ def test_a_score_near_the_threshold_is_kept_with_what_was_before_and_behind():
     (snippet,) = kept_of(12, lambda t_s: 0.45 if 8 < t_s < 10 else 0.01)
     facts = snippet.facts
     assert facts.why is Reason.NEAR_THRESHOLD
-    assert facts.at_s == pytest.approx(8.7, abs=0.1)
+    assert facts.at_s == pytest.approx(8.4, abs=0.1)
     assert snippet.duration_s == pytest.approx(6.0)
     first_s = facts.first_frame / RATE_HZ
     assert first_s == pytest.approx(facts.at_s + 1.0 - 6.0, abs=0.05)
