@@ -1,4 +1,4 @@
-"""Exports of many homes into the corpus: captures through the service's own pipeline, labelled by their owners' answers.
+"""Exports of many homes into the corpus: captures through the service's own pipeline, labelled by their owners.
 
 Where there is no answer the label is `UNLABELLED`: such hops teach nothing, and can be sorted for the next round.
 """
