@@ -13,14 +13,8 @@ from appliance import __version__
 from appliance.clock import Clock
 from appliance.config.load import load_routines_of
 from appliance.config.schema import Config
-from appliance.controls import Controls, state_directory
-from appliance.errors import (
-    ApplianceError,
-    DeviceLost,
-    HardwareError,
-    PublishRejected,
-    RoutineError,
-)
+from appliance.controls import STATE_DIRECTORY, Controls, state_directory
+from appliance.errors import ApplianceError, DeviceLost, HardwareError, PublishRejected, RoutineError
 from appliance.events import DeviceLost as DeviceLostEvent
 from appliance.events import Event, StreamHealth
 from appliance.hardware.mixer import Mixer
@@ -39,7 +33,9 @@ from appliance.routines.effects import Instant, Note
 from appliance.routines.host import RoutineHost, local_zone
 from appliance.routines.store import PendingFile
 from appliance.routines.sun import SunTimes
-from appliance.sensing import make_pipeline
+from appliance.sensing import make_pipeline, make_snippet_writer
+from appliance.snippets.keeper import keep_now
+from appliance.snippets.snippet import Answer
 from appliance.sources import Source, make_player
 
 _log = logging.getLogger(__name__)
@@ -124,6 +120,7 @@ class Service:
             EventPublisher(sink, clock.now, self._health, config.mqtt.no_occupancy_since) if sink else None
         )
         self._routines = self._make_routines(config)
+        self._snippets = make_snippet_writer(config, self._state_directory or STATE_DIRECTORY, self._tell_error)
         self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | _Message | _ByHand | None] = asyncio.Queue()
         self._messages_waiting = 0
         self._flooded = False
@@ -168,6 +165,7 @@ class Service:
             memory=directory / "events.sqlite" if directory else None,
             clock=self._clock.now,
             no_occupancy_since=bool(mqtt.no_occupancy_since),
+            captures=config.captures.on,
             on_command=self._command,
         )
 
@@ -201,7 +199,8 @@ class Service:
         """
         try:
             self._source = source
-            self._pipeline = make_pipeline(self._controls.applied(self._config), source)
+            applied = self._controls.applied(self._config)
+            self._pipeline = make_pipeline(applied, source, put=self._snippets.put if self._snippets else None)
             self._runner.player = mixer = self._make_mixer(source.audio)
             self._audio = AudioLoop(
                 audio=source.audio,
@@ -272,8 +271,9 @@ class Service:
             self._tell_error(f"safe mode: {self._safe_mode}")
 
     async def _close_outputs(self) -> None:
-        if self._history:
-            await asyncio.to_thread(self._history.close)
+        for kept in (self._snippets, self._history):
+            if kept:
+                await asyncio.to_thread(kept.close)
         if self._output:
             await asyncio.to_thread(self._output.close)
 
@@ -427,6 +427,8 @@ class Service:
         """In the network thread."""
         if name == "routine":
             self._loop.call_soon_threadsafe(self._deliveries.put_nowait, _ByHand(str(value)))
+        elif name == "wrong":
+            self._audio.request(keep_now(Answer(str(value)), lambda words: self._refuse(name, words)))
         else:
             self._controls.command(name, value)
 
@@ -434,9 +436,12 @@ class Service:
         try:
             self._routines.begin(routine_id)
         except RoutineError as error:
-            _log.warning("%s", error)
-            if self._output:
-                self._output.refuse_command("routine", str(error))
+            self._refuse("routine", str(error))
+
+    def _refuse(self, command: str, words: str) -> None:
+        _log.warning("%s", words)
+        if self._output:
+            self._output.refuse_command(command, words)
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool, qos: int) -> None:
         if self._output is None:

@@ -16,6 +16,9 @@ from appliance.presence.sensitivity import sensitivity
 _KEEP_S = 1.5
 """Gathers what a slider sends on its way, and wears out no card however many commands come."""
 
+STATE_DIRECTORY = Path("/var/lib/pipistrelle")
+"""Where the service keeps what must survive a restart, as it is installed."""
+
 
 def state_directory(environ: Mapping[str, str]) -> Path | None:
     """Where systemd lets the service keep what must survive a restart; None where it does not run under systemd."""

@@ -2,28 +2,68 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from appliance.classify.model import Network
+from appliance.classify.second import SecondOpinion
 from appliance.classify.standby import StandbyDetector
+from appliance.classify.threshold import ThresholdDetector
 from appliance.config.schema import Config
 from appliance.errors import ModelError
 from appliance.features.doppler import Doppler
 from appliance.pipeline import Pipeline
 from appliance.ports import Detector
+from appliance.snippets.folder import FOLDER_NAME
+from appliance.snippets.keeper import Keeping, KeepingPipeline
+from appliance.snippets.snippet import Snippet
+from appliance.snippets.writer import SnippetWriter
 from appliance.sources import Source, wanted_emission
 
 
-def make_pipeline(config: Config, source: Source) -> Pipeline:
-    """The pipeline for a source, as the configuration wants it."""
-    return Pipeline(
-        rate_hz=source.audio.rate_hz,
-        mics=source.audio.mics,
-        emission=wanted_emission(config, source),
-        hold_s=config.sensing.hold_s,
-        false_alarms_per_day=config.sensing.false_alarms_per_day,
-        make_detector=None if config.sensing.model is None else _model_detector(config.sensing.model, config),
-        tweeter_distance_m=config.audio.tweeter_distance_m,
+def make_pipeline(config: Config, source: Source, *, put: Callable[[Snippet], None] | None = None) -> Pipeline:
+    """The pipeline for a source, as the configuration wants it; `put` takes the snippets that it keeps."""
+    sensing = config.sensing
+    network = _wanted_network(config)
+    stages: dict[str, Any] = {
+        "rate_hz": source.audio.rate_hz,
+        "mics": source.audio.mics,
+        "emission": wanted_emission(config, source),
+        "hold_s": sensing.hold_s,
+        "false_alarms_per_day": sensing.false_alarms_per_day,
+        "tweeter_distance_m": config.audio.tweeter_distance_m,
+        "make_detector": None if network is None else _model_detector(network, config, second=put is not None),
+    }
+    if put is None:
+        return Pipeline(**stages)
+    keeping = Keeping(
+        before_s=config.captures.before_s,
+        after_s=config.captures.after_s,
+        least_doubt=config.captures.doubt,
+        put=put,
+        model_sha256=network.manifest.sha256 if isinstance(network, Network) else None,
+        pets=sensing.pets,
     )
+    return KeepingPipeline(keeping=keeping, **stages)
+
+
+def make_snippet_writer(config: Config, directory: Path, on_error: Callable[[str], None]) -> SnippetWriter | None:
+    """What writes the snippets that the configuration wants kept; None where it wants none.
+
+    Args:
+        config: whose `captures` are looked at.
+        directory: the service's state folder.
+        on_error: told of what goes wrong.
+    """
+    if not config.captures.on:
+        return None
+    return SnippetWriter(
+        captures_folder(config, directory), max_bytes=config.captures.max_mb * 1_000_000, on_error=on_error
+    )
+
+
+def captures_folder(config: Config, directory: Path) -> Path:
+    """Where the configuration wants snippets to be; `directory` is the service's state folder."""
+    return config.captures.directory or directory / FOLDER_NAME
 
 
 def load_network(path: Path) -> Network:
@@ -41,12 +81,32 @@ def load_network(path: Path) -> Network:
         ) from error
 
 
-def _model_detector(path: Path, config: Config) -> Callable[[Doppler], Detector]:
-    network: Network | ModelError
+def detector_maker(config: Config) -> Callable[[Doppler], Detector] | None:
+    """What `Pipeline` takes as `make_detector` where the configuration names a model; else None."""
+    network = _wanted_network(config)
+    return None if network is None else _model_detector(network, config, second=False)
+
+
+def _wanted_network(config: Config) -> Network | ModelError | None:
+    """The model that the configuration names, or why it cannot be used; None where it names none."""
+    if config.sensing.model is None:
+        return None
     try:
-        network = load_network(path)
+        return load_network(config.sensing.model)
     except ModelError as error:
-        network = error
-    return lambda doppler: StandbyDetector(
-        doppler=doppler, network=network, false_alarms_per_day=config.sensing.false_alarms_per_day
-    )
+        return error
+
+
+def _model_detector(
+    network: Network | ModelError, config: Config, *, second: bool
+) -> Callable[[Doppler], StandbyDetector | SecondOpinion]:
+    """What makes the detector; with `second` the threshold detector is heard beside the model."""
+    rate = config.sensing.false_alarms_per_day
+
+    def make(doppler: Doppler) -> StandbyDetector | SecondOpinion:
+        first = StandbyDetector(doppler=doppler, network=network, false_alarms_per_day=rate, pets=config.sensing.pets)
+        if not second:
+            return first
+        return SecondOpinion(first, ThresholdDetector(doppler=doppler, false_alarms_per_day=rate))
+
+    return make

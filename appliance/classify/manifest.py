@@ -19,7 +19,8 @@ class Manifest:
     """A model's manifest.
 
     `classes` are those of the first outputs, in order. `thresholds` are pairs of false alarms a day and the log odds of
-    motion from which they are that rare, the most frequent first.
+    motion from which they are that rare, the most frequent first. `thresholds_with_pets` are the same where pets live,
+    or empty where nobody knows.
     """
 
     name: str
@@ -29,16 +30,21 @@ class Manifest:
     state: int
     classes: tuple[MotionClass, ...]
     thresholds: tuple[tuple[float, float], ...]
+    thresholds_with_pets: tuple[tuple[float, float], ...] = ()
 
     @property
     def outputs(self) -> int:
         """Values that the model gives: logits of the classes, log odds of approach, radial velocity in m/s."""
         return len(self.classes) + 2
 
-    def log_odds(self, false_alarms_per_day: float) -> float:
-        """Log odds of motion from which false alarms are that rare; beyond the ends those of the nearest known rate."""
+    def log_odds(self, false_alarms_per_day: float, *, pets: bool = False) -> float:
+        """Log odds of motion from which false alarms are that rare; beyond the ends those of the nearest known rate.
+
+        With `pets`, in a home with pets; `thresholds_with_pets` must not be empty.
+        """
         wanted = math.log(false_alarms_per_day)
-        known = [(math.log(rate), odds) for rate, odds in self.thresholds]
+        table = self.thresholds_with_pets if pets else self.thresholds
+        known = [(math.log(rate), odds) for rate, odds in table]
         if wanted >= known[0][0]:
             return known[0][1]
         for (often, low), (rarely, high) in pairwise(known):
@@ -67,9 +73,8 @@ def read_manifest(text: bytes, *, name: str) -> Manifest:
             features=_of(int, said["features"]),
             state=_of(int, said["state"]),
             classes=tuple(MotionClass(each) for each in said["classes"]),
-            thresholds=tuple(
-                (float(each["false_alarms_per_day"]), float(each["log_odds"])) for each in said["thresholds"]
-            ),
+            thresholds=_thresholds(said["thresholds"]),
+            thresholds_with_pets=_thresholds(said.get("thresholds_with_pets", [])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{name}: {type(error).__name__}: {error}; install the model anew") from error
@@ -83,13 +88,23 @@ def _of(kind: type[_T], value: Any) -> _T:
     return value
 
 
+def _thresholds(said: Any) -> tuple[tuple[float, float], ...]:
+    return tuple((float(each["false_alarms_per_day"]), float(each["log_odds"])) for each in said)
+
+
 def _check(manifest: Manifest, name: str) -> None:
-    rates = [rate for rate, _ in manifest.thresholds]
-    odds = [each for _, each in manifest.thresholds]
-    if not rates or not all(math.isfinite(each) for each in rates + odds) or min(rates) <= 0.0:
-        raise ModelError(f"{name}: thresholds: wanted rates above 0 and log odds; install the model anew")
-    falls = all(before > behind for before, behind in pairwise(rates))
-    if not falls or any(before > behind for before, behind in pairwise(odds)):
-        raise ModelError(f"{name}: thresholds: wanted falling rates with rising log odds; install the model anew")
+    _check_thresholds(manifest.thresholds, f"{name}: thresholds")
+    if manifest.thresholds_with_pets:
+        _check_thresholds(manifest.thresholds_with_pets, f"{name}: thresholds_with_pets")
     if len(set(manifest.classes)) != len(MotionClass):
         raise ModelError(f"{name}: classes: wanted each of {', '.join(MotionClass)} once; install the model anew")
+
+
+def _check_thresholds(thresholds: tuple[tuple[float, float], ...], name: str) -> None:
+    rates = [rate for rate, _ in thresholds]
+    odds = [each for _, each in thresholds]
+    if not rates or not all(math.isfinite(each) for each in rates + odds) or min(rates) <= 0.0:
+        raise ModelError(f"{name}: wanted rates above 0 and log odds; install the model anew")
+    falls = all(before > behind for before, behind in pairwise(rates))
+    if not falls or any(before > behind for before, behind in pairwise(odds)):
+        raise ModelError(f"{name}: wanted falling rates with rising log odds; install the model anew")

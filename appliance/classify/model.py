@@ -101,20 +101,30 @@ class ModelDetector:
         doppler: the stage whose frames are judged.
         network: the model; used by this detector alone.
         false_alarms_per_day: how often an empty room may be called moving.
+        pets: whether to judge as the model's manifest wants it in homes with pets.
+
+    Raises:
+        ModelError: the manifest does not know how to judge there.
     """
 
     failure: ModelError | None = None
 
-    def __init__(self, *, doppler: Doppler, network: Network, false_alarms_per_day: float) -> None:
+    def __init__(self, *, doppler: Doppler, network: Network, false_alarms_per_day: float, pets: bool = False) -> None:
+        if pets and not network.manifest.thresholds_with_pets:
+            raise ModelError(
+                f"{network.manifest.name}: has no operating point for homes with pets; set sensing.pets: false, or "
+                "install a model that has one"
+            )
         self._evidence = Evidence(doppler=doppler)
         self._network = network
+        self._pets = pets
         self._classes = network.manifest.classes
         self.tune(false_alarms_per_day=false_alarms_per_day)
         self.reset()
 
     def tune(self, *, false_alarms_per_day: float) -> None:
         """Judge from now on so that an empty room is called moving so often; what is known of it stays."""
-        self._threshold = self._network.manifest.log_odds(false_alarms_per_day)
+        self._threshold = self._network.manifest.log_odds(false_alarms_per_day, pets=self._pets)
 
     def reset(self) -> None:
         """Forget the room."""

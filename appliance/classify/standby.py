@@ -14,9 +14,12 @@ class StandbyDetector:
         doppler: the stage whose frames are judged.
         network: the model, or why there is none.
         false_alarms_per_day: how often an empty room may be called moving.
+        pets: whether pets live here; the threshold detector makes no difference between them and people.
     """
 
-    def __init__(self, *, doppler: Doppler, network: Network | ModelError, false_alarms_per_day: float) -> None:
+    def __init__(
+        self, *, doppler: Doppler, network: Network | ModelError, false_alarms_per_day: float, pets: bool = False
+    ) -> None:
         self._doppler = doppler
         self._false_alarms_per_day = false_alarms_per_day
         self.failure: ModelError | None = None
@@ -24,8 +27,13 @@ class StandbyDetector:
         self._detector: ModelDetector | ThresholdDetector
         if isinstance(network, ModelError):
             self._take_over(network)
-        else:
-            self._detector = ModelDetector(doppler=doppler, network=network, false_alarms_per_day=false_alarms_per_day)
+            return
+        try:
+            self._detector = ModelDetector(
+                doppler=doppler, network=network, false_alarms_per_day=false_alarms_per_day, pets=pets
+            )
+        except ModelError as error:
+            self._take_over(error)
 
     def process(self, frame: DopplerFrame) -> Score | None:
         """The score of one frame; None while the room is being learned."""

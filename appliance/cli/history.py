@@ -15,12 +15,11 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from appliance.cli.occupancy import chart, spans
-from appliance.controls import state_directory
+from appliance.controls import STATE_DIRECTORY, state_directory
 from appliance.errors import SourceError
 from appliance.outputs.history import FILE_NAME, Entry, read_history
 from appliance.outputs.payloads import rfc3339
 
-_DIRECTORY = Path("/var/lib/pipistrelle")
 _LINES = 20
 _MOST_DAYS = 36_500
 
@@ -63,7 +62,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--file",
         type=Path,
         metavar="FILE",
-        help=f"the history (default: {FILE_NAME} in $STATE_DIRECTORY, else in {_DIRECTORY})",
+        help=f"the history (default: {FILE_NAME} in $STATE_DIRECTORY, else in {STATE_DIRECTORY})",
     )
     parser.set_defaults(run=history)
 
@@ -87,7 +86,7 @@ def history(args: argparse.Namespace) -> int:
     until = args.until or datetime.now().astimezone()
     back = timedelta(hours=args.hours) if args.hours else timedelta(days=args.days or 7)
     since = args.since or until - back
-    path = args.file or (state_directory(os.environ) or _DIRECTORY) / FILE_NAME
+    path = args.file or (state_directory(os.environ) or STATE_DIRECTORY) / FILE_NAME
     entries = _read(path, since, until)
     if args.export == "parquet":
         _write_parquet(entries, args.output)

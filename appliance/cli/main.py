@@ -14,8 +14,8 @@ from appliance.errors import ApplianceError, ConfigError
 _log = logging.getLogger(__name__)
 
 _COMMANDS = (
-    "run", "demo", "room", "replay", "record", "devices", "check", "routines", "doctor", "history", "fleet", "card",
-    "evaluate", "asyncapi",
+    "run", "demo", "room", "replay", "record", "devices", "check", "routines", "doctor", "history", "captures", "fleet",
+    "card", "evaluate", "asyncapi",
 )  # fmt: skip
 
 _DESCRIPTION = """\

@@ -116,6 +116,10 @@ class Timeline:
         picture = Group(now, Text(), *self._strip(), *self._bars(), self._axis(), Text(), self._table())
         return Panel(picture, title=self.title, width=self.width, border_style="grey42")
 
+    def strip(self) -> RenderableType:
+        """The velocities alone, and when motion was told."""
+        return Group(*self._strip(), self._bars()[1], self._axis())
+
     def _strip(self) -> list[Text]:
         middle = len(_ROWS_MPS) // 2 - 1
         lines = [Text(" " * 11 + "radial velocity, + towards the array", "grey62")]

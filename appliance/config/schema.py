@@ -202,6 +202,26 @@ class SensingConfig(PlainModel):
     hold_s: Annotated[float, Range(MIN_HOLD_S, MAX_HOLD_S)] = 120.0
     false_alarms_per_day: Annotated[float, Range(0.01, 1000)] = 1.0
     model: _FilePath = None
+    pets: bool = False
+
+    @model_validator(mode="after")
+    def _pets_need_a_model(self) -> Self:
+        """A setting that changes nothing would lull its owner."""
+        if self.pets and self.model is None:
+            message = "needs sensing.model: the threshold detector cannot tell a pet from a person"
+            raise ValidationError.from_exception_data("Sensing", [refusal(("pets",), message)])
+        return self
+
+
+class CapturesConfig(PlainModel):
+    """Snippets of doubtful moments: whether they are kept, where, how many, and how doubtful a moment must be."""
+
+    on: bool = False
+    directory: _FilePath = None
+    max_mb: Annotated[int, Range(10, 10_000)] = 100
+    before_s: Annotated[float, Range(5, 20)] = 15.0
+    after_s: Annotated[float, Range(1, 10)] = 5.0
+    doubt: Annotated[float, Range(0, 1)] = 0.4
 
 
 class MqttConfig(PlainModel):
@@ -266,10 +286,11 @@ class Config(PlainModel):
     audio: AudioConfig = AudioConfig()
     emission: EmissionConfig = EmissionConfig()
     sensing: SensingConfig = SensingConfig()
+    captures: CapturesConfig = CapturesConfig()
     mqtt: MqttConfig = MqttConfig()
     routines: RoutinesConfig = RoutinesConfig()
 
-    @field_validator("audio", "emission", "sensing", "mqtt", "routines", mode="before")
+    @field_validator("audio", "emission", "sensing", "captures", "mqtt", "routines", mode="before")
     @classmethod
     def _empty_means_defaults(cls, found: Any) -> Any:
         """A section whose keys are all commented out is null to YAML."""

@@ -10,6 +10,7 @@ from appliance.fields import ROUTINE_ID, one_of
 from appliance.outputs.payloads import TOPICS, Mode
 from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
 from appliance.presence.sensitivity import MAX_SENSITIVITY, MIN_SENSITIVITY
+from appliance.snippets.snippet import Answer
 
 Value = float | bool | str
 """Of a command: a number, on or off, or a word."""
@@ -117,6 +118,12 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "`away` has ten times fewer false alarms, `rest` is silent and knows nothing of the room",
             ),
             Command("routine", RoutineIds(), "Start a routine; what becomes of it is told on `routine`"),
+            Command(
+                "wrong",
+                Words({answer.value: answer.value for answer in Answer}),
+                "Say that motion was just now judged wrongly, and who or what was there: a capture is kept; "
+                "needs `captures.on`",
+            ),
             Command("restart", Words({"restart": True}), "End the service and start it anew"),
         )
     }

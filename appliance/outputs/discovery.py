@@ -8,6 +8,7 @@ from typing import Any
 
 from appliance.outputs.commands import COMMANDS, Numbers
 from appliance.outputs.payloads import EVENT_TYPES, HealthLevel, Mode, Status
+from appliance.snippets.snippet import Answer
 
 # Home Assistant takes the text None for an unknown state; neither ON nor OFF may stand for it.
 _OCCUPANCY = "{{ {'occupied': 'ON', 'vacant': 'OFF'}.get(value_json.presence) }}"
@@ -97,6 +98,18 @@ def _controls(device: _Device) -> dict[str, dict[str, Any]]:
     }
 
 
+def _answers(device: _Device) -> dict[str, dict[str, Any]]:
+    """What somebody presses who sees that the device is wrong."""
+    names = {Answer.NOBODY: "Wrong, nobody is here", Answer.SOMEBODY: "Wrong, somebody is here"}
+    return {
+        f"wrong_{answer}": device.component(
+            name, "button", f"wrong_{answer}", None, cmd_t=f"{device.root}/set/wrong", pl_prs=answer.value,
+            ent_cat="diagnostic",
+        )
+        for answer, name in names.items()
+    }  # fmt: skip
+
+
 def _diagnostics(device: _Device) -> dict[str, dict[str, Any]]:
     diagnostic = {"ent_cat": "diagnostic"}
     return {
@@ -135,7 +148,7 @@ def _diagnostics(device: _Device) -> dict[str, dict[str, Any]]:
 
 
 def discovery_message(
-    *, node: str, base: str, prefix: str, version: str, no_occupancy_since: bool
+    *, node: str, base: str, prefix: str, version: str, no_occupancy_since: bool, captures: bool = False
 ) -> tuple[str, dict[str, Any]]:
     """Topic and payload of the device's discovery; to be published retained.
 
@@ -145,9 +158,12 @@ def discovery_message(
         prefix: Home Assistant's discovery prefix, `homeassistant` unless its owner changed it.
         version: of this software.
         no_occupancy_since: whether presence tells for how long nobody has been there.
+        captures: whether captures are kept of what it judges wrongly.
     """
     device = _Device(f"{base.replace('/', '_')}_{node}", f"{base}/{node}")
     components = _sensing(device) | _controls(device) | _diagnostics(device)
+    if captures:
+        components |= _answers(device)
     if no_occupancy_since:
         components["no_occupancy_since"] = device.sensor(
             "No occupancy since",

@@ -50,6 +50,7 @@ class MqttOutput:
         clock: wall-clock time for messages made here.
         on_command: called in the network thread with a command's name and value; must not block. It may raise
             `CommandRejected` to have its words sent back.
+        captures: whether captures are kept of what is judged wrongly.
 
     Raises:
         OutputError: node, base or prefix cannot be used.
@@ -67,6 +68,7 @@ class MqttOutput:
         no_occupancy_since: bool,
         clock: Callable[[], datetime],
         on_command: Callable[[str, Value], None],
+        captures: bool = False,
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", node):
             raise BrokerSettingsError(f"node {node!r}: wants 1 to 64 letters, digits, _ or -")
@@ -91,6 +93,7 @@ class MqttOutput:
                 prefix=discovery_prefix,
                 version=version,
                 no_occupancy_since=no_occupancy_since,
+                captures=captures,
             )
             self._connection.put_state(topic, json.dumps(payload).encode())
             self._connection.subscribe(f"{discovery_prefix}/status", self._home_assistant_said)

@@ -114,6 +114,27 @@ def draw_animation(scene: Scene, path: Path, *, tones: Tones) -> None:
     pyplot.close(figure)
 
 
+def draw_spectrogram(
+    title: str,
+    path: Path,
+    *,
+    t_s: NDArray[np.float64],
+    velocity_mps: NDArray[np.float64],
+    power_dbfs: NDArray[np.float64],
+) -> None:
+    """A spectrogram of radial velocity alone: times (s), velocities (m/s), power [velocities, times].
+
+    Raises:
+        SourceError: the libraries that draw are missing, or the file cannot be written.
+    """
+    pyplot = _pyplot()
+    figure, axes = pyplot.subplots(figsize=(9.0, 4.0), layout="constrained", dpi=_PICTURE_DPI)
+    axes.set_title(title)
+    _draw_spectrogram(axes, t_s, velocity_mps, power_dbfs, figure)
+    _save(lambda: figure.savefig(path), path)
+    pyplot.close(figure)
+
+
 def _pyplot() -> Any:
     try:
         import matplotlib as mpl

@@ -15,6 +15,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
     _add_generate(steps)
+    _add_fold(steps)
     _add_train(steps)
     args = parser.parse_args()
     try:
@@ -76,6 +77,24 @@ def _generate(args: argparse.Namespace) -> int:
                 progress.console.print(f"{part.file_name}: {type(result).__name__}: {result}")
             progress.update(task, advance=1, description=part.file_name)
     return 1 if failed else 0
+
+
+def _add_fold(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = steps.add_parser("fold", help="fold captures that homes have exported into the corpus `homes`")
+    parser.add_argument("exports", nargs="+", type=Path, metavar="EXPORT", help="of `pipistrelle captures export`")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
+    parser.set_defaults(run=_fold)
+
+
+def _fold(args: argparse.Namespace) -> int:
+    from models.training.fold import fold
+
+    folded = fold(args.exports, args.data)
+    for words in folded.left_out:
+        print(f"left out: {words}", file=sys.stderr)
+    place = "" if folded.path is None else f" in {folded.path}"
+    print(f"{folded.captures} captures{place}, {folded.answered} with an answer; {len(folded.left_out)} left out")
+    return 0 if folded.captures else 1
 
 
 def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

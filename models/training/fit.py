@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from appliance.features.evidence import BANDS, FEATURES
 from appliance.types import MotionClass
 from models.training.corpus import Rows
-from models.training.listen import CLASSES
+from models.training.listen import CLASSES, UNLABELLED
 from models.training.network import MotionNetwork
 
 BATCH_CLIPS = 8
@@ -63,7 +63,7 @@ def _weights(rows: Rows) -> NDArray[np.float32]:
         for at in ended:
             behind = (t_s > t_s[at]) & (t_s <= t_s[at] + _AFTERMATH_S) & ~moves
             weight[clip][behind] = 0.0
-    return np.where(rows.settled, weight, 0.0).astype(np.float32)
+    return np.where(rows.settled & (rows.label != UNLABELLED), weight, 0.0).astype(np.float32)
 
 
 def batches(rows: Rows, random: np.random.Generator) -> Iterator[Batch]:
@@ -83,7 +83,8 @@ def batches(rows: Rows, random: np.random.Generator) -> Iterator[Batch]:
             size = clip.stop - clip.start
             batch.values[row, :size] = rows.values[clip]
             batch.values[row, :size, 2 * BANDS : 3 * BANDS + 2] += random.normal(scale=_LEVEL_JITTER)
-            batch.label[row, :size] = rows.label[clip]
+            # an unlabelled hop weighs nothing, but must have some class
+            batch.label[row, :size] = np.maximum(rows.label[clip], 0)
             batch.weight[row, :size] = weight[clip]
             batch.radial_mps[row, :size] = np.nan_to_num(rows.radial_mps[clip])
             batch.radial_weight[row, :size] = moving[clip] & rows.settled[clip]

@@ -23,6 +23,9 @@ CLASSES = (
 )  # fmt: skip
 """In the order of the network's outputs."""
 
+UNLABELLED = -1
+"""The label of a hop of which nobody knows what happened; it teaches nothing."""
+
 LABEL_LAG_S = 0.06
 """A frame tells of the middle of its window: half of 107 ms, and the filters' 9 ms, before its end."""
 

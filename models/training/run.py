@@ -58,6 +58,7 @@ def train(data: Path, *, corpora: Sequence[str], out: Path, name: str, epochs: i
         "state": STATE,
         "classes": [str(kind) for kind in CLASSES],
         "thresholds": table,
+        **({"thresholds_with_pets": choose.thresholds(pet_counts, pet_hours)} if pet_hours else {}),
         "parameters": network.parameters,
         "training": {
             "date": datetime.now(UTC).date().isoformat(),

@@ -24,8 +24,8 @@ from appliance.sources import Source
 
 RATE_HZ = 192_000
 COMMANDS = (
-    "run", "demo", "room", "replay", "record", "devices", "check", "routines", "doctor", "history", "fleet", "evaluate",
-    "asyncapi",
+    "run", "demo", "room", "replay", "record", "devices", "check", "routines", "doctor", "history", "captures", "fleet",
+    "evaluate", "asyncapi",
 )  # fmt: skip
 
 MOTION_KEYS = {"t_s": float, "type": str, "score": float, "radial_mps": (float, type(None)), "cause": str}

@@ -140,6 +140,17 @@ CONFIG_FAULTS = [
     ("sensing:\n  hold_s: 1:30\n", "2:11: sensing.hold_s: must be a number from 5 to 3600"),
     ("sensing:\n  false_alarms_per_day: 0\n", "2:25: sensing.false_alarms_per_day: must be a number from 0.01 to 1000"),
     ("sensing:\n  model: 1\n", "2:10: sensing.model: must be the path of a file, or null"),
+    ("sensing:\n  pets: 1\n", "2:9: sensing.pets: must be true or false"),
+    (
+        "sensing:\n  pets: true\n",
+        "2:9: sensing.pets: needs sensing.model: the threshold detector cannot tell a pet from a person",
+    ),
+    ("captures:\n  on: yes\n", "2:7: captures.on: must be true or false"),
+    ("captures:\n  directory: 1\n", "2:14: captures.directory: must be the path of a file, or null"),
+    ("captures:\n  max_mb: 0\n", "2:11: captures.max_mb: must be a whole number from 10 to 10000"),
+    ("captures:\n  before_s: 60\n", "2:13: captures.before_s: must be a number from 5 to 20"),
+    ("captures:\n  after_s: 0\n", "2:12: captures.after_s: must be a number from 1 to 10"),
+    ("captures:\n  doubt: 2\n", "2:10: captures.doubt: must be a number from 0 to 1"),
     # mqtt and routines
     ("mqtt:\n  enabled: 1\n", "2:12: mqtt.enabled: must be true or false"),
     ("mqtt:\n  host: 1\n", "2:9: mqtt.host: must be a host name or address"),

@@ -19,6 +19,8 @@ from appliance.outputs.payloads import TOPICS
         ("mode", b"Away", "away"),
         ("restart", b"restart", True),
         ("routine", b"light_off\n", "light_off"),
+        ("wrong", b"Nobody", "nobody"),
+        ("wrong", b"pet", "pet"),
     ],
 )
 def test_commands(name, payload, value):
@@ -43,11 +45,12 @@ def test_commands(name, payload, value):
         ("sensitivity", "\u0661".encode(), "not plain text"),
         ("mode", b"party", "normal, away or rest"),
         ("restart", b"", "wants restart"),
+        ("wrong", b"yes", "wants nobody, somebody, pet, fan, curtain or other"),
         ("routine", b"", "the id of a routine, 1 to 64 of a-z, 0-9 and _"),
         ("routine", b"Light", "the id of a routine"),
         ("routine", b"../x", "the id of a routine"),
         ("routine", b"a" * 65, "the id of a routine"),
-        ("volume", b"1", "known are hold_s, sensitivity, emission, mode, routine, restart"),
+        ("volume", b"1", "known are hold_s, sensitivity, emission, mode, routine, wrong, restart"),
     ],
 )
 def test_refused_commands_say_what_would_do(name, payload, words):

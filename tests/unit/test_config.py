@@ -212,3 +212,17 @@ def test_every_value_has_its_place():
         ("b",): (2, 1),
         ("b", 1, "c"): (4, 6),
     }
+
+
+def test_a_setting_for_pets_without_a_model_is_refused_and_says_why(load):
+    with pytest.raises(ConfigError, match=r"sensing.pets: needs sensing.model: .* cannot tell a pet from a person"):
+        load("sensing:\n  pets: true\n")
+    assert load("sensing:\n  pets: true\n  model: motion.tflite\n").sensing.pets
+
+
+def test_nothing_is_captured_before_the_owner_says_so(load):
+    assert not Config().captures.on
+    assert load("captures:\n  on: true\n").captures.max_mb == 100
+    with pytest.raises(ConfigError) as told:
+        load("captures:\n  on: yes\n  before_s: 60\n  doubt: 2\n  max_mb: 0\n")
+    assert len(told.value.problems) == 4

@@ -8,7 +8,7 @@ from appliance.outputs.discovery import discovery_message
 from appliance.outputs.payloads import EVENT_TYPES, TOPICS
 
 TOPIC, PAYLOAD = discovery_message(
-    node="attic-2", base="pipistrelle", prefix="homeassistant", version="1.2.3", no_occupancy_since=True
+    node="attic-2", base="pipistrelle", prefix="homeassistant", version="1.2.3", no_occupancy_since=True, captures=True
 )
 # Shared root keys of 2025.4, the oldest version promised, with their abbreviations; any other key rejects the device.
 ROOT_KEYS = {"dev", "o", "cmps", "avty_t", "pl_avail", "pl_not_avail", "stat_t", "cmd_t"}
@@ -43,7 +43,7 @@ def test_every_component_is_complete(key):
         assert root == "pipistrelle/attic-2"
         assert name in COMMANDS
     if component["p"] == "button":
-        assert parse_command("restart", component["pl_prs"].encode()) is True
+        assert parse_command(name, component["pl_prs"].encode()) in {True, "nobody", "somebody"}
         return
     node, topic = component["stat_t"].rsplit("/", 1)
     assert node == "pipistrelle/attic-2"
@@ -73,7 +73,7 @@ def test_an_unknown_state_is_neither_on_nor_off():
 
 def test_diagnostics_are_marked_as_such():
     diagnostic = {key for key, component in PAYLOAD["cmps"].items() if component.get("ent_cat") == "diagnostic"}
-    assert diagnostic == {"problem", "health", "lost_frames", "uptime"}
+    assert diagnostic == {"problem", "health", "lost_frames", "uptime", "wrong_nobody", "wrong_somebody"}
 
 
 def test_two_nodes_and_two_bases_never_share_an_identity():
@@ -104,3 +104,10 @@ def test_nobody_is_promised_a_number_that_never_comes():
     )
     assert "no_occupancy_since" in PAYLOAD["cmps"]
     assert "no_occupancy_since" not in payload["cmps"]
+
+
+def test_who_keeps_no_captures_is_offered_no_button_for_them():
+    _, payload = discovery_message(
+        node="a", base="pipistrelle", prefix="homeassistant", version="1", no_occupancy_since=False
+    )
+    assert set(PAYLOAD["cmps"]) - set(payload["cmps"]) == {"no_occupancy_since", "wrong_nobody", "wrong_somebody"}

@@ -24,6 +24,8 @@ MODELS = Path(__file__).parents[2] / "models"
 FILE = MODELS / "motion.tflite"
 MODEL, MANIFEST = FILE.read_bytes(), json.loads(FILE.with_suffix(".json").read_bytes())
 
+PETS = [{"false_alarms_per_day": 10.0, "log_odds": 4.0}, {"false_alarms_per_day": 0.1, "log_odds": 12.0}]
+
 
 def network(**about):
     return Network(json.dumps(MANIFEST | about).encode(), MODEL, name="motion.tflite")
@@ -110,6 +112,21 @@ def test_log_odds_between_known_rates_lie_between():
     assert odds[-1] == manifest.thresholds[-1][1]
 
 
+def test_a_home_with_pets_has_thresholds_of_its_own():
+    manifest = read_manifest(json.dumps(MANIFEST | {"thresholds_with_pets": PETS}).encode(), name="m")
+    assert manifest.log_odds(1.0, pets=True) == pytest.approx(8.0)
+    assert manifest.log_odds(1.0) == pytest.approx(10.025)
+
+
+def test_a_model_that_does_not_know_homes_with_pets_leaves_them_to_the_threshold_detector():
+    with pytest.raises(ModelError, match=r"no operating point for homes with pets; set sensing.pets: false"):
+        ModelDetector(doppler=doppler(), network=network(), false_alarms_per_day=1.0, pets=True)
+    judge = StandbyDetector(doppler=doppler(), network=network(), false_alarms_per_day=1.0, pets=True)
+    assert "pets" in str(judge.failure)
+    knows = network(thresholds_with_pets=PETS)
+    assert StandbyDetector(doppler=doppler(), network=knows, false_alarms_per_day=1.0, pets=True).failure is None
+
+
 def test_frame_that_is_no_number_gives_no_score_and_changes_nothing():
     spoilt, well = detector(), detector()
     for number, frame in enumerate(frames(130)):
@@ -134,6 +151,9 @@ def test_frame_that_is_no_number_gives_no_score_and_changes_nothing():
         ({"thresholds": [{"false_alarms_per_day": 1, "log_odds": math.nan}]}, "wanted rates above 0"),
         ({"thresholds": [{"false_alarms_per_day": -1, "log_odds": 3}]}, "wanted rates above 0"),
         ({"thresholds": [{"log_odds": 3}]}, "KeyError"),
+        ({"thresholds_with_pets": [{"log_odds": 3}]}, "KeyError"),
+        ({"thresholds_with_pets": 3}, "TypeError"),
+        ({"thresholds_with_pets": [*reversed(PETS)]}, "thresholds_with_pets: wanted falling rates"),
         (
             {"thresholds": [{"false_alarms_per_day": 1, "log_odds": 3}, {"false_alarms_per_day": 2, "log_odds": 4}]},
             "falling rates",
