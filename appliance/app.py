@@ -26,7 +26,7 @@ from appliance.events import Event, StreamHealth
 from appliance.hardware.mixer import Mixer
 from appliance.loop import AudioLoop, Request
 from appliance.outputs.broker import broker_settings
-from appliance.outputs.commands import Value
+from appliance.outputs.commands import CommandRejected, Value
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.history import FILE_NAME, History
 from appliance.outputs.mqtt import MqttOutput
@@ -41,6 +41,7 @@ from appliance.routines.store import PendingFile
 from appliance.routines.sun import SunTimes
 from appliance.sensing import make_pipeline
 from appliance.sources import Source, make_player
+from appliance.updates import updates_of
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ class Service:
         )
         self.restart_wanted = False
         self._state_directory = state_directory(os.environ)
+        self._updates = updates_of(os.environ)
         self._controls = Controls(
             config,
             directory=self._state_directory,
@@ -168,6 +170,7 @@ class Service:
             memory=directory / "events.sqlite" if directory else None,
             clock=self._clock.now,
             no_occupancy_since=bool(mqtt.no_occupancy_since),
+            updates=self._updates is not None,
             on_command=self._command,
         )
 
@@ -236,7 +239,7 @@ class Service:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._routines.start(tasks)
-                beats = [tasks.create_task(self._beat()), tasks.create_task(self._look_at_routines())]
+                beats = [tasks.create_task(self._beat()), tasks.create_task(self._look_at_files())]
                 deliver = tasks.create_task(self._deliver_all())
                 try:
                     await self._audio.run()
@@ -358,10 +361,18 @@ class Service:
                 published_s = time.monotonic()
                 self._publisher.publish_health()
 
-    async def _look_at_routines(self) -> None:
+    async def _look_at_files(self) -> None:
         while True:
+            self._look_at_updates()
             await asyncio.sleep(_LOOK_AT_FILE_S)
             self._routines.look_at_file()
+
+    def _look_at_updates(self) -> None:
+        if self._updates and self._output and (told := self._updates.look()):
+            self._output.publish_state("update", told.state)
+            if told.error:
+                _log.warning("update: %s", told.error)
+                self._output.refuse_command("update", told.error)
 
     def _wake_for_timer(self) -> None:
         """Look after what routines wait for when it is over: while the source rests no block does."""
@@ -427,6 +438,10 @@ class Service:
         """In the network thread."""
         if name == "routine":
             self._loop.call_soon_threadsafe(self._deliveries.put_nowait, _ByHand(str(value)))
+        elif name == "update":
+            if self._updates is None:
+                raise CommandRejected("only the SD-card image updates itself")
+            self._updates.install()
         else:
             self._controls.command(name, value)
 

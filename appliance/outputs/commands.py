@@ -117,6 +117,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "`away` has ten times fewer false alarms, `rest` is silent and knows nothing of the room",
             ),
             Command("routine", RoutineIds(), "Start a routine; what becomes of it is told on `routine`"),
+            Command(
+                "update",
+                Words({"install": "install"}),
+                "On the SD-card image: install the newest version and start it; what is in the way is told on `error`",
+            ),
             Command("restart", Words({"restart": True}), "End the service and start it anew"),
         )
     }

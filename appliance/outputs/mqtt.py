@@ -47,6 +47,7 @@ class MqttOutput:
         version: of this software.
         memory: file in which events that wait survive a restart; None to keep nothing.
         no_occupancy_since: whether presence tells for how long nobody has been there.
+        updates: whether the system can be updated by a command.
         clock: wall-clock time for messages made here.
         on_command: called in the network thread with a command's name and value; must not block. It may raise
             `CommandRejected` to have its words sent back.
@@ -65,6 +66,7 @@ class MqttOutput:
         version: str,
         memory: Path | None,
         no_occupancy_since: bool,
+        updates: bool,
         clock: Callable[[], datetime],
         on_command: Callable[[str, Value], None],
     ) -> None:
@@ -91,6 +93,7 @@ class MqttOutput:
                 prefix=discovery_prefix,
                 version=version,
                 no_occupancy_since=no_occupancy_since,
+                updates=updates,
             )
             self._connection.put_state(topic, json.dumps(payload).encode())
             self._connection.subscribe(f"{discovery_prefix}/status", self._home_assistant_said)

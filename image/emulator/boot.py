@@ -154,7 +154,7 @@ def hear_a_walk(guest: Guest, listener: Listener, walk: Path) -> Figures:
     began_us = int(guest.run("systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value").strip())
     listener.presence.clear()
     cpu_before_ns, heard_s = int(_property(guest, "CPUUsageNSec")), 0.0
-    guest.run("aplay -q -D hw:Loopback,0 /dev/vdb", timeout_s=600)
+    guest.run("aplay -q -D hw:Loopback,0 /dev/disk/by-id/virtio-stick", timeout_s=600)
     heard_s = guest.wait_until("occupied", lambda: "occupied" in listener.presence, timeout_s=60)
     cpu_ns = int(_property(guest, "CPUUsageNSec")) - cpu_before_ns
     played_s = walk.stat().st_size / (192_000 * 4 * 4)

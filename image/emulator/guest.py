@@ -83,14 +83,18 @@ class Guest:
             f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self._ssh_port}-:22,"
             f"guestfwd=tcp:{host}:{port}-cmd:nc 127.0.0.1 {self._broker_port}"
         )
-        stick = ["-drive", f"if=none,file={self._stick},id=stick,format=raw,readonly=on"] if self._stick else []
+        stick = self._stick and (
+            "-drive", f"if=none,file={self._stick},id=stick,format=raw,readonly=on",
+            # U-Boot looks at one disk alone, which is the last that is named here
+            "-device", "virtio-blk-device,drive=stick,serial=stick",
+        )  # fmt: skip
         self._process = subprocess.Popen(
             [
                 "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", str(_MEMORY_MIB),
                 "-bios", _FIRMWARE, "-display", "none", "-monitor", "none", "-serial", f"file:{self.log}",
+                *(stick or ()),
                 "-drive", f"if=none,file={self.card},id=card,format=raw", "-device", "virtio-blk-device,drive=card",
                 "-netdev", network, "-device", "virtio-net-device,netdev=net",
-                *stick, *(["-device", "virtio-blk-device,drive=stick"] if stick else []),
             ],
             stdin=subprocess.DEVNULL,
         )  # fmt: skip

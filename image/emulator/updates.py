@@ -88,7 +88,7 @@ def make_stick(bundles: list[Path], path: Path) -> Path:
 
 def plug_in(guest: Guest) -> None:
     """The stick is mounted in the guest."""
-    guest.run("mkdir -p /run/stick && mount -o ro /dev/vdb /run/stick")
+    guest.run("mkdir -p /run/stick && mount -o ro /dev/disk/by-id/virtio-stick /run/stick")
 
 
 def running_slot(guest: Guest) -> str:
