@@ -88,7 +88,8 @@ def _remember(version: str) -> None:
 def _restart(offer: Offer, *, reboot: bool) -> int:
     print(f"version {offer.version} is installed and starts next")
     if reboot:
-        subprocess.run(["systemctl", "reboot"], check=True)
+        # `systemctl reboot` would first ask logind, which the image does without
+        subprocess.run(["systemctl", "--no-block", "start", "reboot.target"], check=True)
     return 0
 
 
