@@ -32,6 +32,8 @@ def on_cores(cases: Sequence[Case], subject: Subject, version: str, *, workers: 
     Raises:
         CrewLost: processes die again and again.
     """
+    # Each process has a core. Threads of BLAS would only wait for one another, and wait busily.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     left = dict.fromkeys(cases, 0)
     deaths = 0
     while left:

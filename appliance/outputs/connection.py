@@ -9,6 +9,7 @@ a new one; the outbox knows what is unacknowledged and sends it again.
 """
 
 import functools
+import itertools
 import logging
 import threading
 import time
@@ -72,6 +73,7 @@ class Connection:
         self._outbox = Outbox(store.load() if store else ())
         self._subscriptions: dict[str, list[OnMessage]] = {}
         self._filters: dict[int, str] = {}  # by subscription identifier
+        self._identifiers = itertools.count(1)  # none twice: what is on its way to an old one reaches no new one
         self._online = False
         self._connection = 0  # counts connections
         self._announce_at_s: float | None = None
@@ -179,7 +181,7 @@ class Connection:
             first = topic_filter not in self._subscriptions
             self._subscriptions.setdefault(topic_filter, []).append(on_message)
             if first:
-                self._filters[max(self._filters, default=0) + 1] = topic_filter
+                self._filters[next(self._identifiers)] = topic_filter
             online = self._online
         if online:
             self._ask_for([topic_filter])
@@ -319,25 +321,35 @@ class Connection:
         _log.info("connected to broker %s", self._settings)
         client.drop_out_messages()
         # Before our status goes out, so that whoever sees us online can be sure that we listen.
+        asked: set[str] = set()
         with self._changed:
             self._asked.clear()
-            filters = list(self._subscriptions)
-        self._ask_for(filters)
+        while wanted := self._online_unless_wanted(asked):
+            self._ask_for(wanted)
+            asked.update(wanted)
+
+    def _online_unless_wanted(self, asked: set[str]) -> list[str]:
+        """Filters that came while the others were asked for; with none left we are online, in the same moment."""
         with self._changed:
-            self._connection += 1
-            self._outbox.give_back(self._in_flight.values())
-            self._in_flight.clear()
-            self._early.clear()
-            self._outbox.announce()
-            self._announce_at_s = None
-            self._online = True
-            self._changed.notify_all()
+            wanted = [topic_filter for topic_filter in self._subscriptions if topic_filter not in asked]
+            if not wanted:
+                self._connection += 1
+                self._outbox.give_back(self._in_flight.values())
+                self._in_flight.clear()
+                self._early.clear()
+                self._outbox.announce()
+                self._announce_at_s = None
+                self._online = True
+                self._changed.notify_all()
+            return wanted
 
     def _ask_for(self, topic_filters: list[str]) -> None:
         """Subscribe, each with an identifier of its own, because brokers send one copy for each filter that matches."""
         with self._changed:
             identifiers = {topic_filter: number for number, topic_filter in self._filters.items()}
         for topic_filter in topic_filters:
+            if topic_filter not in identifiers:
+                continue  # its subscription ended meanwhile
             properties = None
             if self._settings.protocol == 5:
                 properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]

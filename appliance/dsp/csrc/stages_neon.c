@@ -113,6 +113,21 @@ ALWAYS_INLINE void convert_2(const int32_t *pcm, size_t outputs, size_t decimati
     }
 }
 
+/* Offsets of rows that are constants cost nothing. */
+ALWAYS_INLINE void convert_2_by(const int32_t *pcm, size_t outputs, size_t decimation, float *rows)
+{
+    switch (decimation) {
+    case 4:
+        convert_2(pcm, outputs, 4, rows);
+        break;
+    case 8:
+        convert_2(pcm, outputs, 8, rows);
+        break;
+    default:
+        convert_2(pcm, outputs, 16, rows);
+    }
+}
+
 /* From four microphones on an entry fills a vector, and frames stay in order: one plane for each four microphones. */
 #define PLANE_FLOATS (PP_MAX_DECIMATION * PP_PHASE_FLOATS / 2)
 
@@ -158,7 +173,7 @@ static void convert(const int32_t *pcm, size_t outputs, size_t decimation, size_
         convert_1(pcm, outputs, decimation, phases);
         break;
     case 2:
-        convert_2(pcm, outputs, decimation, phases);
+        convert_2_by(pcm, outputs, decimation, phases);
         break;
     case 4:
         convert_4(pcm, frames, plane);
@@ -196,8 +211,8 @@ ALWAYS_INLINE void turn(const pp_mix_part *part, size_t i, float32x4_t re, float
     vst1q_f32(part->im + i, vfmaq_f32(vmulq_f32(re, turn_im), im, turn_re));
 }
 
-/* One or two carriers, which share loads: more would not leave their taps in registers. One or two microphones: one
- * vector of rows of phases, sums and differences as in the generic loop. `at`: as the vector's first entry of the first
+/* One or two carriers, which share loads: more would not leave their taps in registers. One or two microphones: two
+ * vectors of rows of phases, sums and differences as in the generic loop. `at`: as the vectors' first entry of the first
  * row, and one and two entries later. */
 ALWAYS_INLINE void mix_phases(const float *const at[3], const mix_taps *taps, const pp_mix_part *part, size_t i,
                               bool two, size_t decimation, size_t length)
@@ -209,30 +224,34 @@ ALWAYS_INLINE void mix_phases(const float *const at[3], const mix_taps *taps, co
         load_taps(taps[c].of_difference, length / 2, difference_taps[c]);
     }
     const size_t first = (PP_PHASE_HISTORY + 1) * decimation - length;
-    const float32x4_t zero = vdupq_n_f32(0);
-#define SAMPLE(k) vld1q_f32(at[(first + (k)) / decimation] + (first + (k)) % decimation * PP_PHASE_FLOATS)
-    const float32x4_t centre = SAMPLE(length / 2);
-    float32x4_t re0 = ADD_BY_TAP(zero, centre, sum_taps[0], length / 2);
-    float32x4_t re1 = two ? ADD_BY_TAP(zero, centre, sum_taps[1], length / 2) : zero;
-    float32x4_t im0 = zero;
-    float32x4_t im1 = zero;
+    float32x4_t re[2][2];
+    float32x4_t im[2][2];
+#define SAMPLE(k) vld1q_f32_x2(at[(first + (k)) / decimation] + (first + (k)) % decimation * PP_PHASE_FLOATS)
 #pragma GCC unroll 64
     for (size_t k = 0; k < length / 2; k++) {
-        const float32x4_t old = SAMPLE(k);
-        const float32x4_t new = SAMPLE(length - 1 - k);
-        const float32x4_t sum = vaddq_f32(old, new);
-        const float32x4_t difference = vsubq_f32(old, new);
-        re0 = ADD_BY_TAP(re0, sum, sum_taps[0], k);
-        im0 = ADD_BY_TAP(im0, difference, difference_taps[0], k);
-        if (two) {
-            re1 = ADD_BY_TAP(re1, sum, sum_taps[1], k);
-            im1 = ADD_BY_TAP(im1, difference, difference_taps[1], k);
+        const float32x4x2_t old = SAMPLE(k);
+        const float32x4x2_t new = SAMPLE(length - 1 - k);
+        for (size_t v = 0; v < 2; v++) {
+            const float32x4_t sum = vaddq_f32(old.val[v], new.val[v]);
+            const float32x4_t difference = vsubq_f32(old.val[v], new.val[v]);
+            for (size_t c = 0; c <= two; c++) {
+                if (k == 0) {
+                    re[c][v] = vmulq_laneq_f32(sum, sum_taps[c][0], 0);
+                    im[c][v] = vmulq_laneq_f32(difference, difference_taps[c][0], 0);
+                } else {
+                    re[c][v] = ADD_BY_TAP(re[c][v], sum, sum_taps[c], k);
+                    im[c][v] = ADD_BY_TAP(im[c][v], difference, difference_taps[c], k);
+                }
+            }
         }
     }
+    const float32x4x2_t centre = SAMPLE(length / 2);
 #undef SAMPLE
-    turn(&part[0], i, re0, im0);
-    if (two) {
-        turn(&part[1], i, re1, im1);
+    for (size_t c = 0; c <= two; c++) {
+        for (size_t v = 0; v < 2; v++) {
+            re[c][v] = ADD_BY_TAP(re[c][v], centre.val[v], sum_taps[c], length / 2);
+            turn(&part[c], i + v * QUAD, re[c][v], im[c][v]);
+        }
     }
 }
 
@@ -308,7 +327,7 @@ ALWAYS_INLINE void mix(const float *rows, size_t floats, size_t lanes, const pp_
             gather_mixer(parts[c + each].mixer, length, &taps[each]);
         }
         if (lanes < QUAD) {
-            for (size_t i = 0; i < floats; i += QUAD) {
+            for (size_t i = 0; i < floats; i += 2 * QUAD) {
                 const float *const at[3] = {rows + i, rows + i + lanes, rows + i + 2 * lanes};
                 phases[two](at, taps, &parts[c], i);
             }
