@@ -1,5 +1,6 @@
 """What is outside the guest: a broker with somebody who listens, and a folder on the network."""
 
+import contextlib
 import functools
 import http.server
 import re
@@ -83,6 +84,10 @@ class _Ranges(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = Path(self.translate_path(self.path))
+        with contextlib.suppress(ConnectionError):  # RAUC hangs up when it has seen enough
+            self._send(path)
+
+    def _send(self, path: Path) -> None:
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if not wanted or not path.is_file():
             super().do_GET()
