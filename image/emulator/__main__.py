@@ -131,13 +131,17 @@ def _bundles(workspace: Workspace) -> updates.Bundles:
 
 def _update(_args: argparse.Namespace, workspace: Workspace, port: int) -> None:
     bundles = _bundles(workspace)
-    stick = updates.make_stick(bundles.stick, workspace.path("stick.img"))
+    stick = updates.make_stick(bundles.stick, workspace.path("usb-stick.img"))
     listener = Listener(port, NAME)
     try:
         with (
             site(bundles.good.parent) as site_port,
             Guest(
-                workspace.path("update-test"), image=_started(workspace, port), broker_port=port, site_port=site_port
+                workspace.path("update-test"),
+                image=_started(workspace, port),
+                broker_port=port,
+                site_port=site_port,
+                processors=2,
             ) as guest,
         ):
             guest.start()

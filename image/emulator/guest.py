@@ -144,6 +144,13 @@ class Guest:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    @property
+    def written_bytes(self) -> int:
+        """What the emulator has written to its files since this start, the card above all."""
+        assert self._process is not None
+        lines = Path(f"/proc/{self._process.pid}/io").read_text(encoding="ascii").splitlines()
+        return int(dict(line.split(": ") for line in lines)["wchar"])
+
     def restart(self) -> None:
         """As somebody with a shell does."""
         boot = self.boot()

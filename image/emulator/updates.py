@@ -19,6 +19,7 @@ _SERVICE = "/usr/local/lib/python3.11/dist-packages/appliance/cli/run.py"
 _BOOTLOADER = "/usr/lib/pipistrelle/bootloader"
 _CONFIG_PATH = "/etc/pipistrelle/appliance.yaml"
 _HOLD_S = 45
+_IDLE_S = 60.0
 _URL = f"http://{SITE_IN_GUEST[0]}"
 
 # One microphone at the lowest rate: an emulated processor that is shared with others keeps up with that.
@@ -238,10 +239,11 @@ def _check_trial(guest: Guest, listener: Listener) -> None:
 def check_power_cuts(guest: Guest, bundle: Path, *, cuts: int, seed: int) -> Iterator[str]:
     """Cuts the power at random moments of an installation; each time a system must start that somebody can log in to.
 
+    A moment is a share of all that an installation writes: so it lies within, however fast the computer is just now.
     What was done already is noted beside the card: a test that was stopped goes on.
 
     Yields:
-        a line for each cut: after how many seconds, and which system started.
+        a line for each cut: where it was, and which system started.
 
     Raises:
         GuestError: nothing started.
@@ -253,28 +255,43 @@ def check_power_cuts(guest: Guest, bundle: Path, *, cuts: int, seed: int) -> Ite
     guest.start()
     guest.wait_for_ssh()
     if not done:
-        began_s = time.monotonic()
+        before = guest.written_bytes
         _install(guest, bundle, "", timeout_s=1800)
-        done.append(f"{time.monotonic() - began_s:.0f} s take an installation of {bundle.name}")
+        guest.run("sync")
+        done.append(f"{guest.written_bytes - before} bytes are written by an installation of {bundle.name}")
         yield done[-1]
-    whole_s = float(done[0].split()[0])
+    whole = int(done[0].split()[0])
     for cut in range(1, cuts + 1):
-        after_s = rng.uniform(0.0, whole_s)
+        share = rng.random()
         if cut < len(done):
             continue
-        before = running_slot(guest)
+        slot = running_slot(guest)
         # nothing is installed while the system that runs is on trial
         guest.run("rauc", "status", "mark-good")
         guest.run("sync")
+        end = guest.written_bytes + share * whole
         _install(guest, bundle, "</dev/null >/dev/null 2>&1 &", timeout_s=120)
-        time.sleep(after_s)
+        _wait_for_writes(guest, end)
         guest.cut()
         guest.start()
         guest.wait_for_ssh()
-        done.append(f"cut {cut} of {cuts} after {after_s:.1f} s: {before} ran, {running_slot(guest)} starts")
+        done.append(f"cut {cut} of {cuts}, when {share:.1%} were written: {slot} ran, {running_slot(guest)} starts")
         notes.write_text(json.dumps(done), encoding="ascii")
         yield done[-1]
     guest.cut()
+
+
+def _wait_for_writes(guest: Guest, end: float) -> None:
+    """Until so many bytes are written, or for a minute no more are: no two installations write quite the same."""
+    seen, since_s = guest.written_bytes, time.monotonic()
+
+    def reached() -> bool:
+        nonlocal seen, since_s
+        if guest.written_bytes != seen:
+            seen, since_s = guest.written_bytes, time.monotonic()
+        return seen >= end or time.monotonic() - since_s > _IDLE_S
+
+    guest.wait_until("the moment", reached, timeout_s=1800)
 
 
 def _install(guest: Guest, bundle: Path, more: str, *, timeout_s: float) -> None:
