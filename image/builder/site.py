@@ -116,7 +116,7 @@ def project_files(workspace: Workspace) -> list[str]:
 
 
 def _drop_unused(site: Path) -> None:
-    """Tests, the libraries' own C headers, where pip looked, and what it put where: sums of scripts that name its folder."""
+    """Tests, the libraries' own C headers, where pip looked, and its sums of scripts that name the build's folder."""
     told = ("*.dist-info/direct_url.json", "*.dist-info/RECORD")
     for pattern in ("numpy/**/tests", "numpy/core/include", "numpy/**/*.a", *told, "bin"):
         for path in list(site.glob(pattern)):
