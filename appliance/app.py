@@ -20,7 +20,7 @@ from appliance.events import Event, StreamHealth
 from appliance.hardware.mixer import Mixer
 from appliance.loop import AudioLoop, Request
 from appliance.outputs.broker import broker_settings
-from appliance.outputs.commands import Value
+from appliance.outputs.commands import CommandRejected, Value
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.history import FILE_NAME, History
 from appliance.outputs.mqtt import MqttOutput
@@ -37,6 +37,7 @@ from appliance.sensing import make_pipeline, make_snippet_writer
 from appliance.snippets.keeper import keep_now
 from appliance.snippets.snippet import Answer
 from appliance.sources import Source, make_player
+from appliance.updates import updates_of
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +105,7 @@ class Service:
         )
         self.restart_wanted = False
         self._state_directory = state_directory(os.environ)
+        self._updates = updates_of(os.environ)
         self._controls = Controls(
             config,
             directory=self._state_directory,
@@ -166,6 +168,7 @@ class Service:
             clock=self._clock.now,
             no_occupancy_since=bool(mqtt.no_occupancy_since),
             captures=config.captures.on,
+            updates=self._updates is not None,
             on_command=self._command,
         )
 
@@ -235,7 +238,7 @@ class Service:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._routines.start(tasks)
-                beats = [tasks.create_task(self._beat()), tasks.create_task(self._look_at_routines())]
+                beats = [tasks.create_task(self._beat()), tasks.create_task(self._look_at_files())]
                 deliver = tasks.create_task(self._deliver_all())
                 try:
                     await self._audio.run()
@@ -358,10 +361,18 @@ class Service:
                 published_s = time.monotonic()
                 self._publisher.publish_health()
 
-    async def _look_at_routines(self) -> None:
+    async def _look_at_files(self) -> None:
         while True:
+            self._look_at_updates()
             await asyncio.sleep(_LOOK_AT_FILE_S)
             self._routines.look_at_file()
+
+    def _look_at_updates(self) -> None:
+        if self._updates and self._output and (told := self._updates.look()):
+            self._output.publish_state("update", told.state)
+            if told.error:
+                _log.warning("update: %s", told.error)
+                self._output.refuse_command("update", told.error)
 
     def _wake_for_timer(self) -> None:
         """Look after what routines wait for when it is over: while the source rests no block does."""
@@ -429,6 +440,10 @@ class Service:
             self._loop.call_soon_threadsafe(self._deliveries.put_nowait, _ByHand(str(value)))
         elif name == "wrong":
             self._audio.request(keep_now(Answer(str(value)), lambda words: self._refuse(name, words)))
+        elif name == "update":
+            if self._updates is None:
+                raise CommandRejected("only the SD-card image updates itself")
+            self._updates.install()
         else:
             self._controls.command(name, value)
 

@@ -9,7 +9,6 @@ from appliance.errors import SourceError
 from appliance.hardware.alsa import AlsaAudio, find_device
 from appliance.hardware.cards import SAMPLE_FORMATS, DeviceChoice
 from appliance.hardware.paced import Paced
-from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
 from appliance.ports import Audio
 from appliance.types import Emission, Tones
 
@@ -42,13 +41,14 @@ def open_source(config: Config, spec: str, *, fast: bool = False) -> Source:
         return Source(_open_card(audio_config), carriers_hz)
     audio: Audio
     if spec.startswith(_ROOM):
+        # the room, and what scenes are made of, are much to load for a service that has a card
+        from appliance.hardware.room import MAX_TRUE_HZ, VirtualRoom
+        from appliance.simulation.scene_file import scene_named
+
         if max(carriers_hz) > MAX_TRUE_HZ:
             raise SourceError(
                 f"{spec}: the virtual room's sound is true up to {MAX_TRUE_HZ:g} Hz; correct emission.carriers_hz"
             )
-        # what scenes are made of is much to load for a service that has a card
-        from appliance.simulation.scene_file import scene_named
-
         audio = VirtualRoom(
             scene_named(spec.removeprefix(_ROOM)),
             rate_hz=audio_config.rate_hz,

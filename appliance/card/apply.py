@@ -78,7 +78,7 @@ def apply_card(card: Path, owner: Path) -> bool:
             wanted = read_card_file(path)
             _take_up(wanted, owner)
         except ConfigError as error:
-            _write(errors, errors_text(error), mode=0o644)
+            write_whole(errors, errors_text(error), mode=0o644)
             raise
         _put_away(path, card)
         errors.unlink(missing_ok=True)
@@ -157,7 +157,7 @@ def _carry_out(changes: Plan, directory: Path) -> None:
         path.unlink(missing_ok=True)
         match change:
             case FileText(text=text, secret=secret):
-                _write(path, text, mode=0o600 if secret else 0o644)
+                write_whole(path, text, mode=0o600 if secret else 0o644)
             case Link(target=target):
                 path.symlink_to(target)
 
@@ -167,7 +167,7 @@ def _put_away(path: Path, card: Path) -> None:
     path.replace(card / _OLD_NAME)
     _sync(card)
     form = files("appliance.card").joinpath(FILE_NAMES[0]).read_text(encoding="utf-8")
-    _write(card / FILE_NAMES[0], form.replace("\n", "\r\n"), mode=0o644)
+    write_whole(card / FILE_NAMES[0], form.replace("\n", "\r\n"), mode=0o644)
     _wipe(card / _OLD_NAME)
 
 
@@ -182,7 +182,7 @@ def _wipe(path: Path) -> None:
     _sync(path.parent)
 
 
-def _write(path: Path, text: str, *, mode: int) -> None:
+def write_whole(path: Path, text: str, *, mode: int) -> None:
     """A whole file or none: under another name first, and on the disk before it has its own."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)

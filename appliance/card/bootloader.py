@@ -52,7 +52,7 @@ def answer(question: Sequence[str], slots: Slots, running: str) -> tuple[str, Sl
         case ["set-state", ("A" | "B") as slot, ("good" | "bad") as state]:
             return "", slots.with_state(slot, good=state == "good")
         case ["booted"]:
-            return "", slots.with_boot(running)
+            return f"slot {running} has started", slots.with_boot(running)
     raise ValueError(f"nobody asks {' '.join(question) or 'nothing'}")
 
 

@@ -20,11 +20,25 @@ class Blinks(IntEnum):
     NOT_KEPT = 3
     """The card cannot be written to: nothing is kept."""
 
+    NO_NETWORK = 4
+    """The device is on no network; `pipistrelle-errors.txt` tells why."""
+
 
 def pattern(blinks: int) -> str:
     """The kernel's notation for a lamp's course: brightness and milliseconds, twice for a step without a ramp."""
     step = f"255 {_ON_MS} 255 0 0 {_OFF_MS} 0 0 "
     return step * (blinks - 1) + f"255 {_ON_MS} 255 0 0 {_PAUSE_MS} 0 0"
+
+
+def dark(*, leds: Path = LEDS) -> None:
+    """Blink no more."""
+    for name in _NAMES:
+        for lamp in leds.glob(name):
+            try:
+                (lamp / "trigger").write_text("none", encoding="ascii")
+                (lamp / "brightness").write_text("0", encoding="ascii")
+            except OSError as error:
+                _log.warning("%s cannot be switched off: %s", lamp, error)
 
 
 def blink(blinks: Blinks, *, leds: Path = LEDS) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from appliance.card.schema import Broker, CardFile, Wifi
+from appliance.card.schema import CardFile, Wifi
 
 CONFIG = "pipistrelle/appliance.yaml"
 MQTT_PASSWORD = "pipistrelle/mqtt-password"  # noqa: S105 -- a file's name
@@ -58,8 +58,8 @@ def plan(card: CardFile, *, config_text: str) -> Plan:
     if card.broker is not None:
         password = card.broker.password
         changes[MQTT_PASSWORD] = FileText(f"{password}\n", secret=True) if password is not None else None
-    if card.name is not None or card.broker is not None:
-        changes[CONFIG] = FileText(_with_keys(config_text, node=card.name, broker=card.broker))
+    if card.name is not None or card.broker is not None or card.updates is not None:
+        changes[CONFIG] = FileText(_with_keys(config_text, card))
     return changes
 
 
@@ -76,22 +76,24 @@ def wireless_settings(wifi: Wifi) -> str:
     return f"country={wifi.country}\nupdate_config=0\nnetwork={{\n{network}\n}}\n"
 
 
-def _with_keys(config_text: str, *, node: str | None, broker: Broker | None) -> str:
-    """The configuration with its node and broker set, and everything else as its owner wrote it."""
+def _with_keys(config_text: str, card: CardFile) -> str:
+    """The configuration with its node, broker and place of updates set, and everything else as its owner wrote it."""
     yaml = YAML()
     yaml.preserve_quotes = True
     config: Any = yaml.load(config_text) or yaml.map()
-    if node is not None:
-        config["node"] = node
-    if broker is not None:
+    if card.name is not None:
+        config["node"] = card.name
+    if card.broker is not None:
         mqtt: Any = config.get("mqtt") or yaml.map()
         mqtt["enabled"] = True
-        mqtt["host"] = broker.host
-        mqtt["port"] = broker.port or _USUAL_PORTS[broker.tls]
-        mqtt["tls"] = broker.tls
-        mqtt["username"] = broker.username
-        mqtt["password_file"] = None if broker.password is None else MQTT_PASSWORD.rpartition("/")[2]
+        mqtt["host"] = card.broker.host
+        mqtt["port"] = card.broker.port or _USUAL_PORTS[card.broker.tls]
+        mqtt["tls"] = card.broker.tls
+        mqtt["username"] = card.broker.username
+        mqtt["password_file"] = None if card.broker.password is None else MQTT_PASSWORD.rpartition("/")[2]
         config["mqtt"] = mqtt
+    if card.updates is not None:
+        config["updates"] = {"url": card.updates}
     out = io.StringIO()
     yaml.dump(config, out)
     return out.getvalue()

@@ -92,3 +92,6 @@ class CardFile(PlainModel):
     broker: Broker | None = None
     ssh_key: Annotated[str, AfterValidator(_public_key)] | None = None
     timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    updates: Annotated[
+        Annotated[str, Matching(r"https?://[!-~]{1,1000}", "")] | None, Wanted("a URL with http or https")
+    ] = None

@@ -5,7 +5,16 @@ from pathlib import Path
 
 from appliance.card.apply import CardError, apply_card, read_card_file
 from appliance.card.bootloader import CARD, writable
-from appliance.card.lamp import Blinks, blink
+from appliance.card.lamp import Blinks, blink, dark
+from appliance.card.network import (
+    NETWORK_STATE,
+    WIRELESS_DEVICE,
+    WIRELESS_SETTINGS,
+    fault_of,
+    online,
+    report,
+    said,
+)
 from appliance.errors import ConfigError
 
 OWNER = Path("/data/owner")
@@ -26,6 +35,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     apply.add_argument("--card", type=Path, default=CARD, help=f"the card's first partition, default: {CARD}")
     apply.add_argument("--owner", type=Path, default=OWNER, help=f"where it is kept, default: {OWNER}")
     apply.set_defaults(run=_apply)
+    network = commands.add_parser("network", help="tell on the card why the device is on no network, if it is not")
+    network.add_argument("--card", type=Path, default=CARD, help=f"the card's first partition, default: {CARD}")
+    network.set_defaults(run=_network)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -46,4 +58,21 @@ def _apply(args: argparse.Namespace) -> int:
         blink(Blinks.NOT_KEPT)
         raise
     print("taken up" if taken_up else "the card's file says nothing")
+    return 0
+
+
+def _network(args: argparse.Namespace) -> int:
+    state = NETWORK_STATE.read_text(encoding="ascii", errors="replace") if NETWORK_STATE.exists() else ""
+    fault = None
+    if not online(state):
+        fault = fault_of(wireless=WIRELESS_SETTINGS.exists(), device=WIRELESS_DEVICE.exists(), log=said())
+    try:
+        changed = report(args.card, fault)
+    except OSError as error:
+        raise CardError(f"{args.card}: cannot be written: {error.strerror}") from error
+    if changed and fault:
+        blink(Blinks.NO_NETWORK)
+    elif changed:
+        dark()
+    print(fault or "the device is on a network")
     return 0

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 _COMMANDS = (
     "run", "demo", "room", "replay", "record", "devices", "check", "routines", "doctor", "history", "captures", "fleet",
-    "card", "evaluate", "asyncapi",
+    "card", "update", "evaluate", "asyncapi",
 )  # fmt: skip
 
 _DESCRIPTION = """\

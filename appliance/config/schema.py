@@ -273,6 +273,14 @@ class RoutinesConfig(PlainModel):
     ] = None
 
 
+class UpdatesConfig(PlainModel):
+    """Where the SD-card image looks for newer versions of itself."""
+
+    url: Annotated[
+        Annotated[str, Matching(r"https?://[!-~]{1,1000}", "")] | None, Wanted("a URL with http or https, or null")
+    ] = None
+
+
 class Config(PlainModel):
     """The whole of appliance.yaml. Every key has a default, so that `Config()` is the file with nothing in it."""
 
@@ -289,8 +297,9 @@ class Config(PlainModel):
     captures: CapturesConfig = CapturesConfig()
     mqtt: MqttConfig = MqttConfig()
     routines: RoutinesConfig = RoutinesConfig()
+    updates: UpdatesConfig = UpdatesConfig()
 
-    @field_validator("audio", "emission", "sensing", "captures", "mqtt", "routines", mode="before")
+    @field_validator("audio", "emission", "sensing", "captures", "mqtt", "routines", "updates", mode="before")
     @classmethod
     def _empty_means_defaults(cls, found: Any) -> Any:
         """A section whose keys are all commented out is null to YAML."""

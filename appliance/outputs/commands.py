@@ -124,6 +124,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "Say that motion was just now judged wrongly, and who or what was there: a capture is kept; "
                 "needs `captures.on`",
             ),
+            Command(
+                "update",
+                Words({"install": "install"}),
+                "On the SD-card image: install the newest version and start it; what is in the way is told on `error`",
+            ),
             Command("restart", Words({"restart": True}), "End the service and start it anew"),
         )
     }

@@ -147,8 +147,22 @@ def _diagnostics(device: _Device) -> dict[str, dict[str, Any]]:
     }
 
 
+def _update(device: _Device) -> dict[str, Any]:
+    return device.component(
+        "Update",
+        "update",
+        "update",
+        "update",
+        cmd_t=f"{device.root}/set/update",
+        pl_inst="install",
+        dev_cla="firmware",
+        ent_cat="config",
+        tit="Pipistrelle",
+    )
+
+
 def discovery_message(
-    *, node: str, base: str, prefix: str, version: str, no_occupancy_since: bool, captures: bool = False
+    *, node: str, base: str, prefix: str, version: str, no_occupancy_since: bool, captures: bool, updates: bool
 ) -> tuple[str, dict[str, Any]]:
     """Topic and payload of the device's discovery; to be published retained.
 
@@ -159,6 +173,7 @@ def discovery_message(
         version: of this software.
         no_occupancy_since: whether presence tells for how long nobody has been there.
         captures: whether captures are kept of what it judges wrongly.
+        updates: whether the system can be updated by a command.
     """
     device = _Device(f"{base.replace('/', '_')}_{node}", f"{base}/{node}")
     components = _sensing(device) | _controls(device) | _diagnostics(device)
@@ -173,6 +188,8 @@ def discovery_message(
             dev_cla="duration",
             unit_of_meas="s",
         )
+    if updates:
+        components["update"] = _update(device)
     payload = {
         "dev": {
             "ids": [device.object_id],

@@ -47,6 +47,7 @@ class MqttOutput:
         version: of this software.
         memory: file in which events that wait survive a restart; None to keep nothing.
         no_occupancy_since: whether presence tells for how long nobody has been there.
+        updates: whether the system can be updated by a command.
         clock: wall-clock time for messages made here.
         on_command: called in the network thread with a command's name and value; must not block. It may raise
             `CommandRejected` to have its words sent back.
@@ -66,9 +67,10 @@ class MqttOutput:
         version: str,
         memory: Path | None,
         no_occupancy_since: bool,
+        captures: bool,
+        updates: bool,
         clock: Callable[[], datetime],
         on_command: Callable[[str, Value], None],
-        captures: bool = False,
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", node):
             raise BrokerSettingsError(f"node {node!r}: wants 1 to 64 letters, digits, _ or -")
@@ -94,6 +96,7 @@ class MqttOutput:
                 version=version,
                 no_occupancy_since=no_occupancy_since,
                 captures=captures,
+                updates=updates,
             )
             self._connection.put_state(topic, json.dumps(payload).encode())
             self._connection.subscribe(f"{discovery_prefix}/status", self._home_assistant_said)

@@ -131,6 +131,18 @@ class HealthState(Message):
     at: Time
 
 
+class UpdateState(Message):
+    """The version of the system that runs, the newest that was found, and in % how far its installation has come.
+
+    The keys are those that Home Assistant takes, and all that it takes.
+    """
+
+    installed_version: str
+    latest_version: str
+    in_progress: bool = False
+    update_percentage: Annotated[int, Field(ge=0, le=100)] | None = None
+
+
 class ErrorMessage(Message):
     """What went wrong: with the command on `topic`, or, where that is null, with a routine, which is named."""
 
@@ -336,6 +348,7 @@ TOPICS: Mapping[str, Topic] = MappingProxyType(
             ),
             Topic("motion", True, (MotionState,), "Motion, its kind and the velocity, + towards the array"),
             Topic("settings", True, (SettingsState,), "What `set/...` changes, as it is now"),
+            Topic("update", True, (UpdateState,), "On the SD-card image: versions, and how an update comes along"),
             Topic("event", False, _EVENT_MODELS, "One message for each event, with its evidence"),
             Topic("health", True, (HealthState,), "Faults, lost frames, uptime, version, counts"),
             Topic("routine", False, (RoutineMessage,), "What becomes of a routine that was started by `set/routine`"),

@@ -32,6 +32,9 @@ def main() -> int:
         else:
             certificate, key = args.certificate, args.key
         steps, names = _steps(workspace, certificate=certificate, key=key, mirror=args.mirror)
+        if args.for_tests:
+            build([step for step in steps if step.output not in names], workspace)
+            return 0
         build(steps, workspace)
         hand_out(workspace, names, args.output)
     except BuildError as error:
@@ -55,6 +58,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--certificate", type=Path, help="its certificate (PEM), which devices will trust")
     parser.add_argument("--mirror", help="Debian mirror; default: those of this machine's apt")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="processors to use, default: all")
+    parser.add_argument(
+        "--for-tests", action="store_true", help="only what image/test takes: nothing is compressed or handed out"
+    )
     args = parser.parse_args()
     if (args.key is None) != (args.certificate is None):
         parser.error("--key and --certificate belong together")

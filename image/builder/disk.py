@@ -16,6 +16,7 @@ _FIRMWARE = (
     "start.elf", "start_cd.elf", "start4.elf", "start4cd.elf",
 )  # fmt: skip
 _DEVICE_TREES = ("bcm2837-rpi-3-*.dtb", "bcm2837-rpi-zero-2-w.dtb", "bcm2711-rpi-4-b.dtb", "bcm2711-rpi-400.dtb")
+_PROMPT = b"bootdelay=2\0"
 
 
 def boot_step(base: Step, checkout: Path) -> Step:
@@ -33,7 +34,7 @@ def _make_boot(workspace: Workspace) -> None:
     for pattern in _DEVICE_TREES:
         for tree in base.glob(f"usr/lib/linux-image-*/broadcom/{pattern}"):
             shutil.copy(tree, boot)
-    shutil.copy(base / "usr/lib/u-boot/rpi_arm64/u-boot.bin", boot)
+    _copy_without_prompt(base / "usr/lib/u-boot/rpi_arm64/u-boot.bin", boot)
     shutil.copy(workspace.image / "boot/config.txt", boot)
     for name in ("pipistrelle.yaml", "pipistrelle-example.yaml"):
         # Windows' editor of old knows no other line ends
@@ -42,6 +43,14 @@ def _make_boot(workspace: Workspace) -> None:
     _slots(workspace, boot)
     _boot_script(workspace, boot)
     boot.rename(workspace.path("boot"))
+
+
+def _copy_without_prompt(program: Path, to: Path) -> None:
+    """U-Boot, without the 2 s in which it waits for a key that nobody presses: a text of its built-in environment."""
+    content = program.read_bytes()
+    if content.count(_PROMPT) != 1:
+        raise BuildError(f"{program} has no single {_PROMPT!r}: Debian's U-Boot is another one")
+    (to / program.name).write_bytes(content.replace(_PROMPT, b"bootdelay=0\0"))
 
 
 def _slots(workspace: Workspace, boot: Path) -> None:

@@ -29,10 +29,16 @@ _REMOVED = (
     "usr/lib/aarch64-linux-gnu/libperl.so*", "usr/lib/u-boot", "usr/lib/raspi-firmware",
 )  # fmt: skip
 
+_MODEL = ("models/motion.tflite", "models/motion.json")
+"""Lies ready below /usr/share/pipistrelle; no configuration names it unless its owner does."""
+
 
 def root_step(base: Step, site: Step, checkout: Path, *, keyring: Path) -> Step:
     """Everything that the device's root has, as a folder `root`."""
-    files = (checkout / "image/root", checkout / "systemd", checkout / "image/initramfs", keyring)
+    files = (
+        checkout / "image/root", checkout / "systemd", checkout / "image/initramfs", keyring,
+        *(checkout / name for name in _MODEL),
+    )  # fmt: skip
     return Step("the root file system", partial(_make_root, keyring=keyring), "root", after=(base, site), files=files)
 
 
@@ -48,6 +54,9 @@ def _make_root(workspace: Workspace, *, keyring: Path) -> None:
     workspace.run("cp", "-a", "--no-preserve=ownership", f"{workspace.image / 'root'}/.", root)
     workspace.run("sh", workspace.checkout / "systemd/install", "--root", root)
     shutil.copy(keyring, root / "etc/rauc/keyring.pem")
+    (root / "usr/share/pipistrelle").mkdir()
+    for name in _MODEL:
+        shutil.copy(workspace.checkout / name, root / "usr/share/pipistrelle")
     _fill_in(root, workspace.version)
     workspace.run("systemd-sysusers", f"--root={root}")
     (root / "etc/machine-id").touch()
@@ -75,7 +84,12 @@ def _thin_out(root: Path) -> None:
 
 def _fill_in(root: Path, version: str) -> None:
     """The disk's signature where partitions are named, and the version."""
-    for name in ("etc/fstab", "etc/rauc/system.conf", "usr/lib/pipistrelle/data"):
+    for name in (
+        "etc/fstab",
+        "etc/rauc/system.conf",
+        "etc/udev/rules.d/80-pipistrelle-stick.rules",
+        "usr/lib/pipistrelle/data",
+    ):
         path = root / name
         path.write_text(path.read_text(encoding="utf-8").replace("@DISK@", DISK_SIGNATURE), encoding="utf-8")
     (root / "usr/lib/pipistrelle/version").write_text(f"{version}\n", encoding="ascii")
@@ -89,7 +103,7 @@ _FIRST_MODULES = (
 
 _NEEDED_MODULES = (
     "snd_usb_audio", "brcmfmac", "genet", "smsc95xx", "lan78xx", "dwc2", "xhci_pci", "vfat", "loop", "squashfs",
-    "dm_verity", "ledtrig_pattern", "raspberrypi_cpufreq", "virtio_net", "snd_aloop", "ipv6",
+    "dm_verity", "nbd", "exfat", "uas", "ledtrig_pattern", "raspberrypi_cpufreq", "virtio_net", "snd_aloop", "ipv6",
 )  # fmt: skip
 """What the device needs later: that no module of theirs was dropped is looked at here, where it costs least."""
 

@@ -116,7 +116,8 @@ def project_files(workspace: Workspace) -> list[str]:
 
 
 def _drop_unused(site: Path) -> None:
-    """Tests, the libraries' own C headers, and where pip was told to look."""
-    for pattern in ("numpy/**/tests", "numpy/core/include", "numpy/**/*.a", "*.dist-info/direct_url.json", "bin"):
+    """Tests, the libraries' own C headers, where pip looked, and its sums of scripts that name the build's folder."""
+    told = ("*.dist-info/direct_url.json", "*.dist-info/RECORD")
+    for pattern in ("numpy/**/tests", "numpy/core/include", "numpy/**/*.a", *told, "bin"):
         for path in list(site.glob(pattern)):
             remove(path)

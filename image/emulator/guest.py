@@ -1,5 +1,6 @@
-"""One emulated machine with a card, a network that reaches nothing but one broker, and a way in by ssh."""
+"""One emulated machine with a card, a network that reaches nothing but what is named, and a way in by ssh."""
 
+import math
 import os
 import signal
 import socket
@@ -16,7 +17,9 @@ _MEMORY_MIB = 512
 """As much as a Zero 2 W has."""
 
 _CARD_BYTES = 4 * 10**9
-BROKER_IN_GUEST = ("10.0.2.100", 1883)
+BROKER_IN_GUEST, SITE_IN_GUEST = ("10.0.2.100", 1883), ("10.0.2.101", 80)
+START_S = 1200.0
+"""Longer than any start on a computer that does ten other things."""
 
 
 class GuestError(Exception):
@@ -36,30 +39,58 @@ class Guest:
 
     Args:
         directory: for the card, the key and the log.
-        image: the card as it was built; it is copied.
+        image: the card as it was built; it is copied. None where `directory` has a card from before.
         broker_port: of the broker outside, on the loopback.
-        stick: a file that is plugged in as a USB stick would be, or None.
+        site_port: of a web server outside, or None.
+        disk: a file that is there as a second disk, or None.
+        processors: how many it has; a Pi has four.
     """
 
-    def __init__(self, directory: Path, *, image: Path, broker_port: int, stick: Path | None = None) -> None:
+    disk = "/dev/disk/by-id/virtio-disk"
+    """Where the second disk is, in the guest."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        image: Path | None,
+        broker_port: int,
+        site_port: int | None = None,
+        disk: Path | None = None,
+        processors: int = 1,
+    ) -> None:
         self.directory = directory
         self.card = directory / "card.img"
         self.log = directory / "serial.log"
-        self._broker_port = broker_port
-        self._stick = stick
+        self.stick: Path | None = None
+        """A file that is plugged in as a USB stick at the next start, or None."""
+
+        self.paced_mips: int | None = None
+        """None for a machine as fast as the emulator is; else, from the next start on, it has one processor and a clock
+        that counts instructions, so that a busy computer makes everything slower and loses nothing."""
+
+        self.processors = processors
+        self._outside = {BROKER_IN_GUEST: broker_port} | ({SITE_IN_GUEST: site_port} if site_port else {})
+        self._disk = disk
         self._ssh_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["cp", "--sparse=always", image, self.card], check=True)
-        os.truncate(self.card, _CARD_BYTES // 2**20 * 2**20)
-        self._key = directory / "key"
+        self._key = directory.parent / "test-ssh-key"
         if not self._key.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._key], check=True)
+        if image:
+            subprocess.run(["cp", "--sparse=always", image, self.card], check=True)
+            os.truncate(self.card, _CARD_BYTES // 2**20 * 2**20)
 
     @property
     def public_key(self) -> str:
         """For the owner's file."""
         return self._key.with_suffix(".pub").read_text(encoding="ascii").strip()
+
+    def keep(self, path: Path) -> None:
+        """Copy the card as it would be found if the power went now."""
+        self.run("sync")
+        subprocess.run(["cp", "--sparse=always", self.card, path], check=True)
 
     def write_on_card(self, name: str, text: str) -> None:
         """What the owner does in another computer: a file on the first partition."""
@@ -78,22 +109,65 @@ class Guest:
 
     def start(self) -> None:
         """Plug the power in."""
-        host, port = BROKER_IN_GUEST
-        network = (
-            f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self._ssh_port}-:22,"
-            f"guestfwd=tcp:{host}:{port}-cmd:nc 127.0.0.1 {self._broker_port}"
-        )
-        stick = ["-drive", f"if=none,file={self._stick},id=stick,format=raw,readonly=on"] if self._stick else []
+        forwards = [f"hostfwd=tcp:127.0.0.1:{self._ssh_port}-:22"]
+        for (host, port), outside in self._outside.items():
+            forwards.append(f"guestfwd=tcp:{host}:{port}-cmd:nc 127.0.0.1 {outside}")
+        # U-Boot looks at one disk of this kind alone, the one that is named last
+        disks = [(self._disk, "disk"), (self.card, "card")]
+        drives: list[str] = []
+        for path, name in disks:
+            if path:
+                drives += ["-drive", f"if=none,file={path},id={name},format=raw", "-device"]
+                drives += [f"virtio-blk-device,drive={name},serial={name}"]
+        if self.stick:
+            drives += ["-device", "qemu-xhci", "-drive", f"if=none,file={self.stick},id=stick,format=raw,readonly=on"]
+            drives += ["-device", "usb-storage,drive=stick"]
         self._process = subprocess.Popen(
             [
-                "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", str(_MEMORY_MIB),
+                "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", *self._pace(), "-m", str(_MEMORY_MIB),
                 "-bios", _FIRMWARE, "-display", "none", "-monitor", "none", "-serial", f"file:{self.log}",
-                "-drive", f"if=none,file={self.card},id=card,format=raw", "-device", "virtio-blk-device,drive=card",
-                "-netdev", network, "-device", "virtio-net-device,netdev=net",
-                *stick, *(["-device", "virtio-blk-device,drive=stick"] if stick else []),
+                *drives, "-netdev", f"user,id=net,restrict=on,{','.join(forwards)}",
+                "-device", "virtio-net-device,netdev=net",
             ],
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
+
+    def _pace(self) -> list[str]:
+        if self.paced_mips is None:
+            return ["-smp", str(self.processors)]
+        return ["-smp", "1", "-icount", f"shift={round(math.log2(1000 / self.paced_mips))}"]
+
+    @property
+    def busy_s(self) -> float:
+        """Processor time that the emulator has had since this start."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def written_bytes(self) -> int:
+        """What the emulator has written to its files since this start, the card above all."""
+        assert self._process is not None
+        lines = Path(f"/proc/{self._process.pid}/io").read_text(encoding="ascii").splitlines()
+        return int(dict(line.split(": ") for line in lines)["wchar"])
+
+    def restart(self) -> None:
+        """As somebody with a shell does."""
+        boot = self.boot()
+        self.try_run("systemctl", "reboot")
+        self.wait_for_restart(boot, timeout_s=300.0)
+
+    def boot(self) -> str:
+        """Which start this is; empty where nobody can log in."""
+        return self.try_run("cat", "/proc/sys/kernel/random/boot_id", timeout_s=60).stdout.strip()
+
+    def wait_for_restart(self, boot: str, *, timeout_s: float) -> None:
+        """Until another start than `boot` lets somebody log in.
+
+        Raises:
+            GuestError: it did not come.
+        """
+        self.wait_until("another start", lambda: self.boot() not in ("", boot), timeout_s=timeout_s + START_S)
 
     def cut(self) -> None:
         """Pull the power's plug."""
@@ -149,9 +223,9 @@ class Guest:
             time.sleep(0.5)
         return time.monotonic() - began_s
 
-    def wait_for_ssh(self, *, timeout_s: float = 900.0) -> float:
+    def wait_for_ssh(self) -> float:
         """Until somebody can log in; returns how long that took, in s."""
-        return self.wait_until("ssh", lambda: self.try_run("true", timeout_s=60).returncode == 0, timeout_s=timeout_s)
+        return self.wait_until("ssh", lambda: bool(self.boot()), timeout_s=START_S)
 
     def last_words(self) -> str:
         """The end of what the guest said on its serial line."""

@@ -62,6 +62,8 @@ def make_output(caplog):
             "version": "1.2.3",
             "memory": None,
             "no_occupancy_since": False,
+            "captures": False,
+            "updates": False,
             "clock": lambda: datetime.now(UTC),
             "on_command": lambda _name, _value: None,
         }

@@ -22,7 +22,8 @@ from appliance.outputs.mqtt import MqttOutput
 from appliance.outputs.payloads import MotionStoppedMessage
 output = MqttOutput(settings=BrokerSettings(sys.argv[1], int(sys.argv[2])), node="attic", base="pipistrelle",
     discovery_prefix="homeassistant", version="1", memory=Path(sys.argv[3]),
-    no_occupancy_since=False, clock=lambda: datetime.now(UTC), on_command=lambda name, value: None)
+    no_occupancy_since=False, captures=False, updates=False,
+    clock=lambda: datetime.now(UTC), on_command=lambda name, value: None)
 output.start()
 for number in range(1000):
     output.publish_event(MotionStoppedMessage(at=datetime.now(UTC), t_s=number, cause="", score=0.1, radial_mps=None))

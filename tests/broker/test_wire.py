@@ -109,7 +109,8 @@ from appliance.outputs.broker import BrokerSettings
 from appliance.outputs.mqtt import MqttOutput
 output = MqttOutput(settings=BrokerSettings(sys.argv[1], int(sys.argv[2])), node="attic", base="pipistrelle",
     discovery_prefix="homeassistant", version="1", memory=None,
-    no_occupancy_since=False, clock=lambda: datetime.now(UTC), on_command=lambda name, value: None)
+    no_occupancy_since=False, captures=False, updates=False,
+    clock=lambda: datetime.now(UTC), on_command=lambda name, value: None)
 output.start()
 time.sleep(60)
 """

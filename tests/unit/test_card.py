@@ -1,6 +1,7 @@
 """What the owner writes on the SD card: read, refused in plain words, taken up whole or not at all, and wiped."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from appliance.card import apply
+from appliance.card import apply, network
+from appliance.card import lamp as lamp_module
 from appliance.card.apply import ERRORS_NAME, CardError, apply_card, read_card_file
 from appliance.card.lamp import Blinks, blink, pattern
 from appliance.card.plan import wireless_settings
 from appliance.card.schema import CardFile, Wifi
+from appliance.cli import card as card_cli
 from appliance.cli.main import main
 from appliance.config.load import load_config
 from appliance.errors import ConfigError
@@ -270,3 +273,62 @@ def test_the_command_checks_and_applies(tmp_path, card, capsys):
     write(card, "name: No\n")
     assert main(arguments) == 78
     assert "must be 1 to 32" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"wireless": False, "device": True, "log": ""}, "no Wi-Fi is named"),
+        ({"wireless": True, "device": False, "log": ""}, "no Wi-Fi adapter"),
+        ({"wireless": True, "device": False, "log": "brcmfmac: Direct firmware load failed with error -2"}, "firmware"),
+        ({"wireless": True, "device": True, "log": "CTRL-EVENT-SSID-TEMP-DISABLED reason=WRONG_KEY"}, "wifi.password"),
+        ({"wireless": True, "device": True, "log": "4-Way Handshake failed - pre-shared key may"}, "wifi.password"),
+        ({"wireless": True, "device": True, "log": "CTRL-EVENT-CONNECTED - Connection to"}, "no address"),
+        ({"wireless": True, "device": True, "log": "CTRL-EVENT-ASSOC-REJECT bssid=00"}, "refuses the device"),
+        ({"wireless": True, "device": True, "log": "CTRL-EVENT-NETWORK-NOT-FOUND"}, "wifi.name"),
+    ],
+)
+def test_why_there_is_no_network(known, words):
+    assert words in network.fault_of(**known)
+
+
+def test_a_network_that_is_away_stands_on_the_card_until_it_is_back(tmp_path):
+    errors = tmp_path / "pipistrelle-errors.txt"
+    assert not network.report(tmp_path, None)
+    assert network.report(tmp_path, "wifi.password: the Wi-Fi refuses it")
+    assert not network.report(tmp_path, "wifi.password: the Wi-Fi refuses it"), "the card is not worn"
+    assert errors.read_bytes() == b"The device is on no network:\r\nwifi.password: the Wi-Fi refuses it\r\n"
+    assert network.report(tmp_path, "wifi.name: no such Wi-Fi")
+    assert network.report(tmp_path, None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_faults_of_the_cards_file_are_not_overwritten(tmp_path):
+    errors = tmp_path / "pipistrelle-errors.txt"
+    errors.write_text("pipistrelle.yaml was not used.")
+    assert not network.report(tmp_path, "wifi.name: no such Wi-Fi")
+    assert not network.report(tmp_path, None)
+    assert errors.read_text() == "pipistrelle.yaml was not used."
+
+
+@pytest.mark.parametrize(
+    ("state", "is_online"), [("OPER_STATE=routable\n", True), ("OPER_STATE=off\nX=routable", False)]
+)
+def test_only_a_way_to_the_world_counts(state, is_online):
+    assert network.online(state) == is_online
+
+
+def test_the_lamp_is_dark_when_the_network_is_back(tmp_path, monkeypatch, capsys):
+    state, lamp = tmp_path / "state", tmp_path / "ACT"
+    lamp.mkdir()
+    monkeypatch.setattr(card_cli, "NETWORK_STATE", state)
+    monkeypatch.setattr(card_cli, "blink", functools.partial(lamp_module.blink, leds=tmp_path))
+    monkeypatch.setattr(card_cli, "dark", functools.partial(lamp_module.dark, leds=tmp_path))
+    card = tmp_path / "card"
+    card.mkdir()
+    assert main(["card", "network", "--card", str(card)]) == 0
+    assert (lamp / "pattern").read_text().count("255 200") == 4
+    state.write_text("OPER_STATE=routable\n")
+    assert main(["card", "network", "--card", str(card)]) == 0
+    assert (lamp / "trigger").read_text() == "none"
+    assert "is on a network" in capsys.readouterr().out

@@ -50,7 +50,7 @@ def test_commands(name, payload, value):
         ("routine", b"Light", "the id of a routine"),
         ("routine", b"../x", "the id of a routine"),
         ("routine", b"a" * 65, "the id of a routine"),
-        ("volume", b"1", "known are hold_s, sensitivity, emission, mode, routine, wrong, restart"),
+        ("volume", b"1", "known are hold_s, sensitivity, emission, mode, routine, wrong, update, restart"),
     ],
 )
 def test_refused_commands_say_what_would_do(name, payload, words):

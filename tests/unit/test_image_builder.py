@@ -129,3 +129,15 @@ def test_scripts_are_shell(tmp_path):
         assert path.stat().st_mode & 0o111 or path.name == "init"
     if shutil.which("shellcheck"):
         subprocess.run(["shellcheck", *scripts, IMAGE / "build", IMAGE / "test", IMAGE / "initramfs/init"], check=True)
+
+
+def test_u_boot_waits_for_no_key(builder, tmp_path):
+    disk = builder("disk")
+    program, to = tmp_path / "u-boot.bin", tmp_path / "boot"
+    to.mkdir()
+    program.write_bytes(b"\x7fabc\0bootdelay=2\0baudrate=115200\0")
+    disk._copy_without_prompt(program, to)
+    assert (to / "u-boot.bin").read_bytes() == b"\x7fabc\0bootdelay=0\0baudrate=115200\0"
+    program.write_bytes(b"bootdelay=5\0")
+    with pytest.raises(builder("steps").BuildError, match="another one"):
+        disk._copy_without_prompt(program, to)

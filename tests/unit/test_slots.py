@@ -95,7 +95,13 @@ def test_no_whole_copy_is_said(tmp_path):
 
 @pytest.mark.parametrize(
     ("question", "line"),
-    [("get-primary", "A"), ("get-current", "B"), ("get-state A", "good"), ("get-state B", "bad"), ("booted", "")],
+    [
+        ("get-primary", "A"),
+        ("get-current", "B"),
+        ("get-state A", "good"),
+        ("get-state B", "bad"),
+        ("booted", "slot B has started"),
+    ],
 )
 def test_questions_are_answered(question, line):
     assert answer(question.split(), Slots(), "B")[0] == line
