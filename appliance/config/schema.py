@@ -200,7 +200,7 @@ class SensingConfig(PlainModel):
     """How long somebody is believed to be there, how rare a false alarm shall be, and what judges."""
 
     hold_s: Annotated[float, Range(MIN_HOLD_S, MAX_HOLD_S)] = 120.0
-    false_alarms_per_day: Annotated[float, Range(0.01, 1000)] = 1.0
+    false_alarms_per_day: Annotated[float, Range(0.001, 100)] = 0.03
     model: _FilePath = None
     pets: bool = False
 

@@ -19,6 +19,9 @@ Spot = tuple[float, float]
 Size = tuple[float, float, float]
 
 _MARGIN_M = 0.4
+_MAP_BORDER_M = 0.2
+"""Between the walls and the cells of the map, so that a body has room in each."""
+
 _STEP_M = 2.4
 _REST_S = 6.0
 _ARM_REST_S = 7.0
@@ -65,7 +68,11 @@ def _with_arms_as_people(scene: Scene) -> Scene:
 def _size(case: Case, drawn: list[float]) -> Size:
     length, width, height = drawn
     if case.section == "coverage":
-        return COVERAGE_CELLS[0] * CELL_M + 0.2, COVERAGE_CELLS[1] * CELL_M + 0.2, height
+        return (
+            COVERAGE_CELLS[0] * CELL_M + 2.0 * _MAP_BORDER_M,
+            COVERAGE_CELLS[1] * CELL_M + 2.0 * _MAP_BORDER_M,
+            height,
+        )
     if case.section == "walk":
         return round(max(length, case.distance_m + 1.0), 2), max(width, 3.6), height
     return max(length, 3.4), max(width, 3.0), height
@@ -115,7 +122,7 @@ def _people(case: Case, random: np.random.Generator, size: Size, captures: Captu
 def _on_map(case: Case, captures: Captures, size: Size) -> tuple[list[Words], list[Words]]:
     """Major: across the cell and back, along the room and across it. Minor: the arm in the middle."""
     middle = (
-        0.1 + (case.cell[0] + 0.5) * CELL_M,
+        _MAP_BORDER_M + (case.cell[0] + 0.5) * CELL_M,
         0.5 * size[1] + (case.cell[1] + 0.5 - COVERAGE_CELLS[1] / 2.0) * CELL_M,
     )
     if case.activity == "arm":

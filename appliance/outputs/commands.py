@@ -109,7 +109,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             Command(
                 "sensitivity",
                 Numbers(MIN_SENSITIVITY, MAX_SENSITIVITY),
-                "How easily motion is believed; 20 more accept ten times as many false alarms, 40 is one a day",
+                "How easily motion is believed; 20 more accept ten times as many false alarms, 60 is one a day",
             ),
             Command("emission", Words({"on": True, "off": False}), "Whether the tweeter plays"),
             Command(

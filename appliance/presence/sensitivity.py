@@ -6,11 +6,11 @@ MIN_SENSITIVITY = 0.0
 MAX_SENSITIVITY = 100.0
 
 _PER_DECADE = 20.0
-_AT_ZERO_PER_DAY = 0.01
+_AT_ZERO_PER_DAY = 0.001
 
 
 def false_alarms_per_day(sensitivity: float) -> float:
-    """False alarms a day that a sensitivity accepts in a stationary, empty room: 0.01 at 0, 1 at 40, 1000 at 100."""
+    """False alarms a day that a sensitivity accepts in a stationary, empty room: 0.001 at 0, 1 at 60, 100 at 100."""
     return float(_AT_ZERO_PER_DAY * 10.0 ** (sensitivity / _PER_DECADE))
 
 

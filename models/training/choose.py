@@ -12,7 +12,7 @@ from appliance.types import MotionClass
 from models.training.corpus import Rows
 from models.training.listen import CLASSES
 
-RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01)
+RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01, 0.001)
 
 PETS = frozenset({"cat", "dog"})
 """Left out of the usual thresholds: 'pets at home' is an operating point of its own."""

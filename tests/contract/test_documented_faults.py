@@ -138,7 +138,7 @@ CONFIG_FAULTS = [
         "4:22: emission.chirps.start_hz: must be at most 45000 while audio.rate_hz is 96000",
     ),
     ("sensing:\n  hold_s: 1:30\n", "2:11: sensing.hold_s: must be a number from 5 to 3600"),
-    ("sensing:\n  false_alarms_per_day: 0\n", "2:25: sensing.false_alarms_per_day: must be a number from 0.01 to 1000"),
+    ("sensing:\n  false_alarms_per_day: 0\n", "2:25: sensing.false_alarms_per_day: must be a number from 0.001 to 100"),
     ("sensing:\n  model: 1\n", "2:10: sensing.model: must be the path of a file, or null"),
     ("sensing:\n  pets: 1\n", "2:9: sensing.pets: must be true or false"),
     (
@@ -199,6 +199,7 @@ CONFIG_FAULTS = [
         "routines:\n  position: [91, 0]\n",
         "2:13: routines.position: must be [latitude, longitude] in degrees such as [52.5, 13.4], or null",
     ),
+    ("updates:\n  url: ftp://x\n", "2:8: updates.url: must be a URL with http or https, or null"),
     # All at once, and what lies between keys although others are wrong
     (
         "audio: {rate_hz: 96000, mics: 0}\nemission: {carriers_hz: [80000]}\nmqtt: {port: 0, port: 1}\nx: 1\n",

@@ -83,6 +83,13 @@ def test_units_are_those_of_their_seeds_and_rooms_come_again():
     assert {first.unit.seed, again.unit.seed} == {walks[0].unit, one.unit}
 
 
+@pytest.mark.skipif("walk" not in Captures().names, reason="no motion captures: pybullet is not installed")
+def test_every_cell_of_the_map_can_be_walked_in():
+    for case in cases():
+        if case.section == "coverage":
+            assert scene_of(case, Captures()).people
+
+
 def test_only_the_evaluation_takes_what_judges():
     for folder in ("appliance", "models", "image"):
         for path in (_CHECKOUT / folder).rglob("*.py"):

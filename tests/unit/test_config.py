@@ -128,7 +128,7 @@ def test_commands_are_argument_lists(load):
         ("emission.level_db_spl", 40, 80, [39.9, 80.1, float("nan"), float("inf"), None]),
         ("emission.fade_ms", 50, 1000, [49, 1001]),
         ("sensing.hold_s", 5, 3600, [4.9, 3600.1]),
-        ("sensing.false_alarms_per_day", 0.01, 1000, [0.0, 0.009, 1001]),
+        ("sensing.false_alarms_per_day", 0.001, 100, [0.0, 0.0009, 101]),
         ("mqtt.port", 1, 65535, [0, 65536]),
     ],
 )

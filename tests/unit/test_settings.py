@@ -22,7 +22,7 @@ COMMANDS = st.one_of(
 )
 
 
-@pytest.mark.parametrize(("number", "a_day"), [(0.0, 0.01), (40.0, 1.0), (60.0, 10.0), (MAX_SENSITIVITY, 1000.0)])
+@pytest.mark.parametrize(("number", "a_day"), [(0.0, 0.001), (40.0, 0.1), (60.0, 1.0), (MAX_SENSITIVITY, 100.0)])
 def test_sensitivity_is_a_logarithm_of_false_alarms(number, a_day):
     assert false_alarms_per_day(number) == pytest.approx(a_day)
     assert sensitivity(a_day) == pytest.approx(number)
