@@ -44,6 +44,10 @@ EVENTS = [
 ]
 
 
+SAID_BY_OTHERS = {"settings", "update"}
+"""By the controls, and on the SD-card image by its updates."""
+
+
 def test_every_message_is_of_its_model_and_has_its_flags(broker, output, subscribe):
     live = subscribe()
     monitor = HealthMonitor(notifier=Notifier({}), version="1.2.3", monotonic_s=time.monotonic)
@@ -62,7 +66,7 @@ def test_every_message_is_of_its_model_and_has_its_flags(broker, output, subscri
     by_topic = {message.topic: message for message in late.messages}
     assert set(by_topic) == {
         CONFIG,
-        *(f"{ROOT}/{topic.name}" for topic in TOPICS.values() if topic.retained and topic.name != "settings"),
+        *(f"{ROOT}/{topic.name}" for topic in TOPICS.values() if topic.retained and topic.name not in SAID_BY_OTHERS),
     }
     assert all(message.retain for message in late.messages)
 
@@ -70,7 +74,7 @@ def test_every_message_is_of_its_model_and_has_its_flags(broker, output, subscri
         each for each in [*live.messages, *late.messages] if each.topic.startswith(ROOT) and "/set/" not in each.topic
     ]
     seen = {wire.check("attic", message) for message in ours}
-    assert seen == set(TOPICS) - {"settings"}
+    assert seen == set(TOPICS) - SAID_BY_OTHERS
 
     for message in [*live.messages, *late.messages]:
         name = message.topic.removeprefix(f"{ROOT}/")
