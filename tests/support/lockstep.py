@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from appliance.config.schema import SensingConfig
 from appliance.emission.player import EmissionPlayer
 from appliance.hardware.room import VirtualRoom
 from appliance.pipeline import Pipeline, Step
@@ -10,11 +11,13 @@ from appliance.types import Emission, PcmBlock, Tones
 
 TONES = Emission(tones=Tones(carriers_hz=(40_000.0,), level_db_spl=75.0))
 FULL_SCALE_DB_SPL = 90.0
+FALSE_ALARMS_PER_DAY = SensingConfig().false_alarms_per_day
+"""As shipped, so that scenes and recordings tell of that operating point."""
 
 
-def make_pipeline(*, mics=4, emission=TONES, hold_s=8.0, false_alarms_per_day=1.0, rate_hz=192_000):
+def make_pipeline(*, mics=4, emission=TONES, hold_s=8.0, rate_hz=192_000):
     return Pipeline(
-        rate_hz=rate_hz, mics=mics, emission=emission, hold_s=hold_s, false_alarms_per_day=false_alarms_per_day
+        rate_hz=rate_hz, mics=mics, emission=emission, hold_s=hold_s, false_alarms_per_day=FALSE_ALARMS_PER_DAY
     )
 
 
