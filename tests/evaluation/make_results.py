@@ -107,8 +107,8 @@ def page(report):
         "",
         f"Made by `make_results.py` from `pipistrelle evaluate --profile {about['profile']}`, {about['date']}, code",
         f"{about['code']}: {judged} of {about['cases']} cases. One operating point for all figures, the shipped one:",
-        f"{', '.join(about['operating_point'])}. Nothing here was measured in a real room: every figure",
-        "is simulated, but those that are marked otherwise.",
+        f"{', '.join(about['operating_point'])}.",
+        "Nothing here was measured in a real room: every figure is simulated, but those that are marked otherwise.",
         "",
     )
     met = {True: "met", False: "**missed**", None: "too short a run to tell"}
