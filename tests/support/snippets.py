@@ -5,7 +5,7 @@ import json
 import math
 
 import numpy as np
-from support.lockstep import TONES
+from support.lockstep import FALSE_ALARMS_PER_DAY, TONES
 
 from appliance.features.evidence import FEATURE_VERSION
 from appliance.snippets.keeper import Keeping, KeepingPipeline
@@ -39,7 +39,13 @@ def small(seed=1, *, blocks=4, mics=2, scores=3, **about):
 def keeping_pipeline(put, *, mics=4, emission=TONES, before_s=5.0, after_s=1.0, least_doubt=0.4, **more):
     keeping = Keeping(before_s=before_s, after_s=after_s, least_doubt=least_doubt, put=put)
     return KeepingPipeline(
-        keeping=keeping, rate_hz=192_000, mics=mics, emission=emission, hold_s=8.0, false_alarms_per_day=1.0, **more
+        keeping=keeping,
+        rate_hz=192_000,
+        mics=mics,
+        emission=emission,
+        hold_s=8.0,
+        false_alarms_per_day=FALSE_ALARMS_PER_DAY,
+        **more,
     )
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.lockstep import TONES, listen, make_pipeline
+from support.lockstep import FALSE_ALARMS_PER_DAY, TONES, listen, make_pipeline
 from support.snippets import keeping_pipeline
 
 from appliance.classify.second import SecondOpinion
@@ -252,12 +252,18 @@ def test_a_second_opinion_changes_nothing_but_is_remembered():
     made = []
 
     def make(doppler):
-        made.append(
-            SecondOpinion(*(ThresholdDetector(doppler=doppler, false_alarms_per_day=rate) for rate in (1.0, 1000.0)))
-        )
+        rates = (FALSE_ALARMS_PER_DAY, 1000.0)
+        made.append(SecondOpinion(*(ThresholdDetector(doppler=doppler, false_alarms_per_day=rate) for rate in rates)))
         return made[0]
 
-    second = Pipeline(rate_hz=RATE_HZ, mics=1, emission=TONES, hold_s=8.0, false_alarms_per_day=1.0, make_detector=make)
+    second = Pipeline(
+        rate_hz=RATE_HZ,
+        mics=1,
+        emission=TONES,
+        hold_s=8.0,
+        false_alarms_per_day=FALSE_ALARMS_PER_DAY,
+        make_detector=make,
+    )
     said, alone = [rows(hear(each, Hum(moves_s=3.0), 4)) for each in (second, make_pipeline(mics=1))]
     assert np.array(said).tobytes() == np.array(alone).tobytes()
     heard = made[0].said()
