@@ -117,6 +117,8 @@ def _started(workspace: Workspace, port: int) -> Path:
 
 def _render_walk(path: Path, *, python: Path) -> None:
     """Somebody walks in a virtual room: rendered each time, never kept."""
+    if not python.exists():
+        raise BuildError(f"{python} is not there: run `make setup`, or name an interpreter with the project: --python")
     for old in (path, path.with_suffix(".json")):
         old.unlink(missing_ok=True)
     script = Path(__file__).with_name("render_walk.py")
