@@ -25,6 +25,7 @@ from appliance.emission.limit import amplitude_for
 from appliance.fields import Choice, Matching, NotEmpty, PlainModel, Range, Topic, Wanted, refusal
 from appliance.physics import MAX_LEVEL_DB_SPL, MIN_CARRIER_HZ
 from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
+from appliance.presence.sensitivity import MAX_SENSITIVITY, MIN_SENSITIVITY, false_alarms_per_day
 from appliance.types import MAX_CARRIERS, MAX_MICS, Chirps
 
 MIN_CARRIER_SPACING_HZ = 2_500.0
@@ -51,6 +52,7 @@ def _file_path(found: object, info: ValidationInfo) -> Path | None:
 
 
 _FilePath = Annotated[Path | None, PlainValidator(_file_path)]
+_FALSE_ALARMS_PER_DAY = Range(false_alarms_per_day(MIN_SENSITIVITY), false_alarms_per_day(MAX_SENSITIVITY))
 _Channels = Annotated[tuple[int, ...], Field(strict=False)]
 _Argument = Annotated[str, Matching(r"[^\x00]*", "text (put a number in quotes)")]
 
@@ -200,7 +202,7 @@ class SensingConfig(PlainModel):
     """How long somebody is believed to be there, how rare a false alarm shall be, and what judges."""
 
     hold_s: Annotated[float, Range(MIN_HOLD_S, MAX_HOLD_S)] = 120.0
-    false_alarms_per_day: Annotated[float, Range(0.001, 100)] = 0.03
+    false_alarms_per_day: Annotated[float, _FALSE_ALARMS_PER_DAY] = 0.03
     model: _FilePath = None
     pets: bool = False
 
