@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from appliance.errors import SourceError
 from appliance.features.doppler import Doppler
-from appliance.features.evidence import FEATURE_VERSION, FEATURES, Evidence
+from appliance.features.evidence import FEATURE_VERSION, FEATURES
 from appliance.presence.motion import START_SCORE
 from appliance.snippets.archive import read_archive
 from appliance.snippets.replay import replay
 from appliance.snippets.snippet import SCORE_COLUMNS, Answer, Snippet
-from appliance.types import DopplerFrame, MotionClass, Score
+from appliance.types import MotionClass
 from models.training.corpus import CorpusError, recipe
-from models.training.listen import CLASSES, UNLABELLED
+from models.training.listen import CLASSES, UNLABELLED, Recorder
 
 CORPUS = "homes"
 """Its name for `train --corpora`."""
@@ -54,36 +54,6 @@ class _Heard:
     values: NDArray[np.float32]
     settled: NDArray[np.bool_]
     label: NDArray[np.int8]
-
-
-class _Recorder:
-    """A detector that keeps what it sees, and answers as the device did."""
-
-    failure = None
-
-    def __init__(self, doppler: Doppler, snippet: Snippet) -> None:
-        self._evidence = Evidence(doppler=doppler)
-        self._t_s, self._motion = snippet.scores[:, 0], snippet.motion
-        self.t_s: list[float] = []
-        self.values: list[NDArray[np.float32]] = []
-        self.settled: list[bool] = []
-
-    def process(self, frame: DopplerFrame) -> Score | None:
-        values = self._evidence.process(frame)
-        if values is None:
-            return None
-        self.t_s.append(frame.t_s)
-        self.values.append(values)
-        self.settled.append(self._evidence.is_settled)
-        at = _nearest(self._t_s, frame.t_s)
-        motion = 0.0 if at is None else float(self._motion[at])
-        return Score({MotionClass.MAJOR: motion}, None, frame.t_s, "device")
-
-    def tune(self, *, false_alarms_per_day: float) -> None:
-        """What was said then was said."""
-
-    def reset(self) -> None:
-        self._evidence.reset()
 
 
 def fold(exports: Sequence[Path], folder: Path) -> Folded:
@@ -132,10 +102,15 @@ def _all_of(exports: Sequence[Path]) -> Iterator[tuple[str, Snippet | SourceErro
 
 
 def _hear(snippet: Snippet) -> _Heard:
-    recorders: list[_Recorder] = []
+    said_s, motion = snippet.scores[:, 0], snippet.motion
+    recorders: list[Recorder] = []
 
-    def make(doppler: Doppler) -> _Recorder:
-        recorders.append(_Recorder(doppler, snippet))
+    def motion_at(t_s: float) -> float:
+        at = _nearest(said_s, t_s)
+        return 0.0 if at is None else float(motion[at])
+
+    def make(doppler: Doppler) -> Recorder:
+        recorders.append(Recorder(doppler, motion_at, source="device"))
         return recorders[0]
 
     for _ in replay(snippet, make):

@@ -1,5 +1,6 @@
 """A clip through the very pipeline of the service: what the model would have seen at each hop, and what was true."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,32 +51,40 @@ class Heard:
     distance_m: NDArray[np.float32]
 
 
-class _Recorder:
-    """A detector that keeps what it sees, and answers with the truth."""
+class Recorder:
+    """A detector that keeps what it sees, and answers with what is known already.
+
+    Args:
+        doppler: the stage whose frames it gets.
+        motion_at: the probability of motion to answer at a stream time in s.
+        source: whose answer that is.
+    """
 
     failure = None
 
-    def __init__(self, doppler: Doppler, moves: NDArray[np.bool_]) -> None:
+    def __init__(self, doppler: Doppler, motion_at: Callable[[float], float], *, source: str) -> None:
         self._evidence = Evidence(doppler=doppler)
-        self._moves = moves
+        self._motion_at = motion_at
+        self._source = source
         self.t_s: list[float] = []
         self.values: list[NDArray[np.float32]] = []
         self.settled: list[bool] = []
 
     def process(self, frame: DopplerFrame) -> Score | None:
+        """What is known of that moment; None while there is no evidence to keep beside it."""
         values = self._evidence.process(frame)
         if values is None:
             return None
         self.t_s.append(frame.t_s)
         self.values.append(values)
         self.settled.append(self._evidence.is_settled)
-        at = min(max(round((frame.t_s - LABEL_LAG_S) / _TRUTH_STEP_S), 0), len(self._moves) - 1)
-        return Score({MotionClass.MAJOR: float(self._moves[at])}, None, frame.t_s, "truth")
+        return Score({MotionClass.MAJOR: self._motion_at(frame.t_s)}, None, frame.t_s, self._source)
 
     def tune(self, *, false_alarms_per_day: float) -> None:
-        """The truth knows no threshold."""
+        """What is known already knows no threshold."""
 
     def reset(self) -> None:
+        """Forget the room; what was kept stays."""
         self._evidence.reset()
 
 
@@ -83,10 +92,15 @@ def listen(clip: Clip) -> Heard:
     """Everything that the model would have seen of a clip."""
     around = truth(clip.scene, np.arange(0.0, clip.scene.duration_s, _TRUTH_STEP_S))
     moves = np.isin(around.motion, [MotionClass.MAJOR, MotionClass.MINOR])
-    recorders: list[_Recorder] = []
+    believed = moves if clip.believes else np.zeros_like(moves)
+    recorders: list[Recorder] = []
 
-    def make(doppler: Doppler) -> _Recorder:
-        recorders.append(_Recorder(doppler, moves if clip.believes else np.zeros_like(moves)))
+    def motion_at(t_s: float) -> float:
+        at = min(max(round((t_s - LABEL_LAG_S) / _TRUTH_STEP_S), 0), len(believed) - 1)
+        return float(believed[at])
+
+    def make(doppler: Doppler) -> Recorder:
+        recorders.append(Recorder(doppler, motion_at, source="truth"))
         return recorders[0]
 
     pipeline = Pipeline(
