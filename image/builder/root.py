@@ -27,6 +27,9 @@ _REMOVED = (
     "etc/machine-id", "etc/systemd/system", "boot/config-*", "boot/System.map-*", "boot/vmlinuz-*",
     "etc/ssh/ssh_host_*", "etc/.pwd.lock", "etc/*-", "vmlinuz*", "initrd*", "etc/kernel", "etc/cron.*", "etc/apt",
     "usr/lib/aarch64-linux-gnu/libperl.so*", "usr/lib/u-boot", "usr/lib/raspi-firmware",
+    # the log stays in memory, and nothing is partitioned; looking whether to loads dm_mod and loop three times over
+    "usr/lib/systemd/system/sysinit.target.wants/systemd-journal-flush.service",
+    "usr/lib/systemd/system/sysinit.target.wants/systemd-repart.service",
 )  # fmt: skip
 
 _MODEL = ("models/motion.tflite", "models/motion.json")
