@@ -159,11 +159,12 @@ def _make_initramfs(workspace: Workspace, root: Path, version: str) -> None:
 
 
 def _one_time(root: Path, epoch_s: int) -> None:
-    """No file is younger than the sources: the clock of the building machine leaves no trace."""
+    """All files are of one time: the building machine's clock leaves no trace, not even where Debian's part was kept.
+
+    Nothing looks at them: what is compiled of Python carries hashes.
+    """
     for path in [root, *root.rglob("*")]:
-        state = path.lstat()
-        if state.st_mtime > epoch_s:
-            os.utime(path, (epoch_s, epoch_s), follow_symlinks=False)
+        os.utime(path, (epoch_s, epoch_s), follow_symlinks=False)
 
 
 def root_image_step(root: Step) -> Step:
