@@ -66,7 +66,8 @@ def _make_image(workspace: Workspace, *, name: str) -> None:
     unfinished = workspace.path("disk.img.xz")
     remove(unfinished)
     # blocks of one size, so that the number of processors does not change the file
-    workspace.run("xz", "-1", "--block-size=64MiB", f"-T{workspace.processes}", "--keep", workspace.path("disk.img"))
+    # the plus sign: one processor writes what many write
+    workspace.run("xz", "-1", "--block-size=64MiB", f"-T+{workspace.processes}", "--keep", workspace.path("disk.img"))
     unfinished.rename(workspace.path(name))
 
 
