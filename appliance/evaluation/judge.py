@@ -20,12 +20,13 @@ from appliance.config.schema import Config
 from appliance.errors import ApplianceError, SourceError
 from appliance.evaluation import scoring
 from appliance.evaluation.cases import WARM_UP_S, Case
-from appliance.evaluation.hearing import MICS, Heard, hear_baseband, hear_recording, make_pipeline
+from appliance.evaluation.hearing import MICS, Heard, frames_of, hear_baseband, hear_recording, make_pipeline
 from appliance.evaluation.scenes import gait_of, scene_of
 from appliance.evaluation.scoring import Span
 from appliance.hardware.wav import WavAudio
 from appliance.simulation.baseband import PCM_RATE_HZ, BasebandRoom
 from appliance.simulation.captures import Captures
+from appliance.simulation.ranges import RangeRoom
 from appliance.simulation.scenes import Scene
 from appliance.simulation.truth import truth
 from appliance.types import BasebandBlock, MotionClass, Presence, Tones
@@ -118,8 +119,14 @@ def _scene(case: Case, subject: Subject, config: Config) -> Outcome:
     scene = scene_of(case, captures, bats=str(subject.bats) if subject.bats else None)
     tones = Tones(config.emission.carriers_hz, config.emission.level_db_spl)
     room = BasebandRoom(scene, tones=tones, mics=MICS)
+    chirps = config.emission.wanted_chirps()
     pipeline = make_pipeline(
-        config, detector=subject.detector, rate_hz=PCM_RATE_HZ, mics=MICS, carriers_hz=tones.carriers_hz
+        config,
+        detector=subject.detector,
+        rate_hz=PCM_RATE_HZ,
+        mics=MICS,
+        carriers_hz=tones.carriers_hz,
+        chirps=chirps,
     )
 
     def timed() -> Iterator[BasebandBlock]:
@@ -131,7 +138,8 @@ def _scene(case: Case, subject: Subject, config: Config) -> Outcome:
                 return
             yield block
 
-    heard = hear_baseband(pipeline, timed(), pcm_rate_hz=PCM_RATE_HZ, block_ms=config.audio.block_ms)
+    ranges = iter(()) if chirps is None else frames_of(RangeRoom(scene, chirps=chirps, mics=MICS))
+    heard = hear_baseband(pipeline, timed(), pcm_rate_hz=PCM_RATE_HZ, block_ms=config.audio.block_ms, ranges=ranges)
     cost["sense_s"] = time.process_time() - began_s - cost["scene_s"]
     began_s = time.process_time()
     outcome = _score(case, scene, heard, hold_s=config.sensing.hold_s)
@@ -267,7 +275,12 @@ def _gesture(case: Case, subject: Subject, config: Config) -> Outcome:
         audio = WavAudio(path)
         try:
             pipeline = make_pipeline(
-                config, detector=subject.detector, rate_hz=audio.rate_hz, mics=audio.mics, carriers_hz=audio.carriers_hz
+                config,
+                detector=subject.detector,
+                rate_hz=audio.rate_hz,
+                mics=audio.mics,
+                carriers_hz=audio.carriers_hz,
+                chirps=None,
             )
             heard = hear_recording(pipeline, audio)
         finally:

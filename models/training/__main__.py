@@ -26,12 +26,13 @@ def main() -> int:
 
 
 def _add_generate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from models.training.clips import CORPORA, SHARES
+    from models.training.clips import CORPORA, EMISSIONS, SHARES
 
     parser = steps.add_parser("generate", help="simulate clips and keep what the model would see of them")
     parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--share", choices=tuple(SHARES), default="training")
     parser.add_argument("--corpus", choices=CORPORA, default="mixed")
+    parser.add_argument("--emission", choices=EMISSIONS, default="tones", help="what is played in it (tones)")
     parser.add_argument("--hours", type=float, required=True, help="of sound")
     parser.add_argument("--first-part", type=int, default=0, help="number of the first part")
     parser.add_argument("--captures", type=Path, help="folder with more motion captures")
@@ -46,7 +47,7 @@ def _generate(args: argparse.Namespace) -> int:
 
     args.data.mkdir(parents=True, exist_ok=True)
     count = max(1, round(args.hours * 3600.0 / CLIP_S / CLIPS_A_PART))
-    parts = [Part(args.share, args.corpus, args.first_part + number) for number in range(count)]
+    parts = [Part(args.share, args.corpus, args.first_part + number, args.emission) for number in range(count)]
     left = missing_parts(parts, args.data)
     print(f"{count} parts of {CLIPS_A_PART * CLIP_S / 60:g} min, {count - len(left)} of them done", flush=True)
     if not left:

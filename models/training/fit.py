@@ -82,7 +82,9 @@ def batches(rows: Rows, random: np.random.Generator) -> Iterator[Batch]:
         for row, clip in enumerate(chosen):
             size = clip.stop - clip.start
             batch.values[row, :size] = rows.values[clip]
-            batch.values[row, :size, 2 * BANDS : 3 * BANDS + 2] += random.normal(scale=_LEVEL_JITTER)
+            jitter = random.normal(scale=_LEVEL_JITTER)
+            # where there are no tones they have no levels
+            batch.values[row, :size, 2 * BANDS : 3 * BANDS + 2] += jitter * batch.values[row, :size, -2:-1]
             # an unlabelled hop weighs nothing, but must have some class
             batch.label[row, :size] = np.maximum(rows.label[clip], 0)
             batch.weight[row, :size] = weight[clip]
