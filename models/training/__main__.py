@@ -17,6 +17,7 @@ def main() -> int:
     _add_generate(steps)
     _add_fold(steps)
     _add_train(steps)
+    _add_compare(steps)
     args = parser.parse_args()
     try:
         return int(args.run(args))
@@ -99,9 +100,14 @@ def _fold(args: argparse.Namespace) -> int:
 
 
 def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from models.training.clips import EMISSIONS
+
     parser = steps.add_parser("train", help="train a network, choose its operating points, export it")
     parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--corpora", nargs="+", default=["mixed"], help="what is trained with")
+    parser.add_argument(
+        "--emissions", nargs="+", choices=EMISSIONS, default=list(EMISSIONS), help="what is played in it (any)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--name", default="motion", help="of the model's files")
     parser.add_argument("--epochs", type=int, default=12)
@@ -112,7 +118,34 @@ def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def _train(args: argparse.Namespace) -> int:
     from models.training.run import train
 
-    train(args.data, corpora=args.corpora, out=args.out, name=args.name, epochs=args.epochs, seed=args.seed)
+    train(
+        args.data,
+        corpora=args.corpora,
+        emissions=args.emissions,
+        out=args.out,
+        name=args.name,
+        epochs=args.epochs,
+        seed=args.seed,
+    )
+    return 0
+
+
+def _add_compare(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = steps.add_parser("compare", help="train a network for each emission, and tell which finds more people")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
+    parser.add_argument("--corpora", nargs="+", default=["mixed"], help="what is trained with")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of emissions.md, emissions.json and checkpoints"
+    )
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.set_defaults(run=_compare)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from models.training.emissions import compare
+
+    print(compare(args.data, corpora=args.corpora, out=args.out, epochs=args.epochs, seed=args.seed))
     return 0
 
 
