@@ -37,8 +37,10 @@ def _maker(detector: str, config: Config) -> Callable[[Doppler], Detector] | Non
     if detector in DETECTORS:
         return DETECTORS[detector](config)
     network = load_network(Path(detector))
-    rate = config.sensing.false_alarms_per_day
-    return lambda doppler: ModelDetector(doppler=doppler, network=network, false_alarms_per_day=rate)
+    sensing = config.sensing
+    return lambda doppler: ModelDetector(
+        doppler=doppler, network=network, false_alarms_per_day=sensing.false_alarms_per_day, pets=sensing.pets
+    )
 
 
 @dataclass(slots=True)

@@ -53,19 +53,31 @@ _SOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is judged, and what with: the detector's name or its model's file, and folders that need not be there."""
+    """What is judged, and what with: the detector's name or its model's file, and folders that need not be there.
+
+    `pets` judges it as it is set in homes with pets.
+    """
 
     detector: str = "threshold"
     captures: Path | None = None
     recordings: Path | None = None
+    pets: bool = False
+
+    @property
+    def config(self) -> Config:
+        """The configuration that is judged: the shipped one, with pets or without."""
+        shipped = load_config(None)
+        sensing = shipped.sensing.model_copy(update={"pets": self.pets})
+        return shipped.model_copy(update={"sensing": sensing})
 
     @property
     def identity(self) -> str:
         """Tells detectors apart: a model by its bytes and its manifest's."""
         path = Path(self.detector)
+        pets = " with pets" if self.pets else ""
         if path.suffix != ".tflite":
-            return self.detector
-        return hashlib.sha256(path.read_bytes() + path.with_suffix(".json").read_bytes()).hexdigest()[:16]
+            return self.detector + pets
+        return hashlib.sha256(path.read_bytes() + path.with_suffix(".json").read_bytes()).hexdigest()[:16] + pets
 
     @property
     def gestures(self) -> list[str]:
@@ -108,7 +120,7 @@ def judge(case: Case, subject: Subject, version: str) -> Outcome:
     """
     if version != code_version():
         raise StaleWorker(f"a worker runs code {code_version()}, wanted {version}: install the same version everywhere")
-    config = load_config(None)
+    config = subject.config
     return _gesture(case, subject, config) if case.section == "gestures" else _scene(case, subject, config)
 
 
