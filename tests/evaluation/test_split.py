@@ -2,16 +2,15 @@
 
 import dataclasses
 import itertools
-from collections import Counter
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from appliance.errors import SourceError
 from appliance.evaluation import profiles
-from appliance.evaluation.cases import WARM_UP_S
-from appliance.evaluation.cases import Case
+from appliance.evaluation.cases import WARM_UP_S, Case
 from appliance.evaluation.judge import Subject
 from appliance.evaluation.scenes import gait_of, scene_of
 from appliance.evaluation.split import JUDGING, SHARES, TRAINING
