@@ -218,9 +218,9 @@ class VirtualRoom:
     def _look(self, signal: NDArray[np.float32]) -> "_Played":
         """Where absorption and reflection are taken, and the signal by whose help they change over frequency.
 
-        The frequency is the mean by power of tones and chirps, over seconds, kept while it is about that; music beside them must not
-        change how they are heard. Once something wide has been played (several tones, a chirp), gains follow a straight
-        line over frequency around it.
+        The frequency is the mean by power of tones and chirps, over seconds, kept while it is about that; music beside
+        them must not change how they are heard. Once something wide has been played (several tones, a chirp), gains
+        follow a straight line over frequency around it.
         """
         power = np.abs(np.fft.rfft(signal * np.hanning(len(signal)))) ** 2
         first = round(MIN_CARRIER_HZ * len(signal) / self.rate_hz)

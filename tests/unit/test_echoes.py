@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from reference.echoes import Echoes as Twin
 
+from appliance.dsp import _core
 from appliance.features.doppler import WINDOW_SAMPLES, Doppler
 from appliance.features.echoes import ECHO_FEATURES, GATES, RangeEvidence
 from appliance.features.evidence import FEATURES, TONE_FEATURES, Evidence
@@ -43,6 +45,57 @@ def seen(frames):
         evidence.process(frame)
         found.append(evidence.values.copy())
     return np.array(found)
+
+
+def core(**about):
+    settings = {
+        "mics": 2,
+        "bins": 40,
+        "gates": [(3, 10), (10, 25), (39, 40)],
+        "shape": 6.0,
+        "spread_db": [0.0, 9.0, 20.0],
+    }
+    return _core.Echoes(**(settings | about))
+
+
+@pytest.mark.parametrize("mics", [1, 8])
+def test_values_are_what_the_slow_twin_sees(mics):
+    rng = np.random.default_rng(3)
+    about = {"gates": [(3, 10), (10, 25), (39, 40)], "shape": 6.0, "spread_db": [0.0, 9.0, 20.0]}
+    quick, twin = core(mics=mics, **about), Twin(**about)
+    values = np.zeros((2, 3), np.float32)
+    for number in range(200):
+        echoes = (rng.standard_normal((mics, 40)) + 1j * rng.standard_normal((mics, 40))).astype(np.complex64)
+        echoes[:, :20] *= 30.0 if number % 40 > 35 else 1.0
+        if number % 71 == 70:
+            echoes[0, 12] = np.nan
+        period_s = 0.0 if number % 50 == 49 else 0.04
+        wanted = twin.process(echoes, period_s)
+        assert quick.process_into(echoes, period_s, values) == (wanted is not None)
+        if wanted is not None:
+            np.testing.assert_allclose(values, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"mics": 0}, {"mics": 9}, {"bins": 0}, {"bins": 1025}, {"shape": 0.4}, {"shape": np.nan},
+        {"gates": [(0, 3), (3, 4), (4, 5)]}, {"gates": [(3, 3), (3, 4), (4, 5)]}, {"gates": [(3, 41), (3, 4), (4, 5)]},
+        {"spread_db": [0.0, np.inf, 0.0]}, {"spread_db": [0.0]}, {"gates": []},
+    ],
+)  # fmt: skip
+def test_what_is_out_of_range_is_refused(about):
+    with pytest.raises(ValueError, match="wanted"):
+        core(**about)
+
+
+def test_buffers_of_another_shape_are_refused():
+    echoes, values = np.zeros((2, 40), np.complex64), np.zeros((2, 3), np.float32)
+    for bad in ((echoes[:, :39].copy(), values), (echoes, values[:, :2].copy())):
+        with pytest.raises(ValueError, match="wanted"):
+            core().process_into(bad[0], 0.04, bad[1])
+    with pytest.raises(TypeError, match="complex64"):
+        core().process_into(echoes.astype(complex), 0.04, values)
 
 
 def gate_of(range_m):
@@ -95,7 +148,7 @@ def test_echoes_that_are_no_numbers_change_nothing():
 
 
 def test_fewer_ranges_than_gates_are_no_fault():
-    short = [RangeFrame(each.echoes[:, :120], RANGE_M[:120], each.t_s) for each in pulses(4.0)]
+    short = [RangeFrame(each.echoes[:, :120].copy(), RANGE_M[:120], each.t_s) for each in pulses(4.0)]
     assert np.isfinite(seen(short)).all()
 
 
