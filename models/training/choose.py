@@ -18,6 +18,11 @@ RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01, 0.001)
 PETS = frozenset({"cat", "dog"})
 """Left out of the usual thresholds: 'pets at home' is an operating point of its own."""
 
+MOVED = frozenset({"curtain", "blind", "plant", "door", "vacuum"})
+"""Left out of all thresholds: a rate is that of an empty room in which nothing goes from place to place or sways.
+Fans of all kinds, ventilation, music and sudden sounds stay in.
+"""
+
 _MOVING = [number for number, kind in enumerate(CLASSES) if kind in (MotionClass.MAJOR, MotionClass.MINOR)]
 _STILL = [number for number in range(len(CLASSES)) if number not in _MOVING]
 _GRID = np.arange(-4.0, 24.0, 0.25)
@@ -51,10 +56,14 @@ def alarms(judged: Judged, *, pets: bool) -> tuple[NDArray[np.float64], float]:
 
 
 def _empty_clips(judged: Judged, *, pets: bool) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
-    """Times, probabilities of motion and end of each clip in which nobody is, with pets in it or without."""
+    """Times, probabilities of motion and end of each clip in which nobody is and nothing is `MOVED`.
+
+    Those with pets in them, or those without.
+    """
     rows = judged.rows
     for clip, about in zip(rows.clips, rows.about, strict=True):
-        if bool(PETS & set(about["kinds"])) != pets or not np.isnan(rows.distance_m[clip]).all():
+        kinds = set(about["kinds"])
+        if bool(PETS & kinds) != pets or MOVED & kinds or not np.isnan(rows.distance_m[clip]).all():
             continue
         settled = rows.settled[clip]
         t_s = rows.t_s[clip][settled].astype(np.float64)
