@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from appliance import __version__
 from appliance.clock import Clock
@@ -28,16 +29,16 @@ from appliance.outputs.payloads import RoutineMessage, SettingsState
 from appliance.outputs.publisher import EventPublisher
 from appliance.pipeline import Pipeline, Step
 from appliance.ports import Audio
-from appliance.routines.actions import ActionRunner
-from appliance.routines.effects import Instant, Note
-from appliance.routines.host import RoutineHost, local_zone
-from appliance.routines.store import PendingFile
-from appliance.routines.sun import SunTimes
+from appliance.routines.absent import NoRoutines
 from appliance.sensing import make_pipeline, make_snippet_writer
-from appliance.snippets.keeper import keep_now
-from appliance.snippets.snippet import Answer
+from appliance.snippets.answer import Answer
 from appliance.sources import Source, make_player
 from appliance.updates import updates_of
+
+if TYPE_CHECKING:
+    from appliance.routines.actions import ActionRunner
+    from appliance.routines.effects import Note
+    from appliance.routines.host import RoutineHost
 
 _log = logging.getLogger(__name__)
 
@@ -121,6 +122,7 @@ class Service:
         self._publisher = (
             EventPublisher(sink, clock.now, self._health, config.mqtt.no_occupancy_since) if sink else None
         )
+        self._runner: ActionRunner | None = None
         self._routines = self._make_routines(config)
         self._snippets = make_snippet_writer(config, self._state_directory or STATE_DIRECTORY, self._tell_error)
         self._deliveries: asyncio.Queue[tuple[Sequence[Event], float] | _Message | _ByHand | None] = asyncio.Queue()
@@ -135,8 +137,18 @@ class Service:
         self._timer: asyncio.TimerHandle | None = None
         self._telling = self._card_was_missing = False
 
-    def _make_routines(self, config: Config) -> RoutineHost:
-        zone, settings, directory = local_zone(), config.routines, self._state_directory
+    def _make_routines(self, config: Config) -> "RoutineHost | NoRoutines":
+        settings, directory = config.routines, self._state_directory
+        if settings.file is None:
+            return NoRoutines()
+        # 8 % of what a start takes, for which a device without routines need not wait
+        from appliance.routines.actions import ActionRunner
+        from appliance.routines.effects import Instant
+        from appliance.routines.host import RoutineHost, local_zone
+        from appliance.routines.store import PendingFile
+        from appliance.routines.sun import SunTimes
+
+        zone = local_zone()
         self._runner = ActionRunner(
             publish=self._publish,
             commands=settings.commands,
@@ -151,7 +163,7 @@ class Service:
             on_note=self._tell_routine,
             listen=self._listen,
             sun=SunTimes(*settings.position) if settings.position else None,
-            pending=PendingFile(directory / "routines.json") if directory and settings.file else None,
+            pending=PendingFile(directory / "routines.json") if directory else None,
         )
 
     def _make_output(self, config: Config, directory: Path | None) -> MqttOutput | None:
@@ -204,7 +216,9 @@ class Service:
             self._source = source
             applied = self._controls.applied(self._config)
             self._pipeline = make_pipeline(applied, source, put=self._snippets.put if self._snippets else None)
-            self._runner.player = mixer = self._make_mixer(source.audio)
+            mixer = self._make_mixer(source.audio)
+            if self._runner:
+                self._runner.player = mixer
             self._audio = AudioLoop(
                 audio=source.audio,
                 pipeline=self._pipeline,
@@ -439,6 +453,8 @@ class Service:
         if name == "routine":
             self._loop.call_soon_threadsafe(self._deliveries.put_nowait, _ByHand(str(value)))
         elif name == "wrong":
+            from appliance.snippets.keeper import keep_now  # what keeps snippets is loaded where some are kept
+
             self._audio.request(keep_now(Answer(str(value)), lambda words: self._refuse(name, words)))
         elif name == "update":
             if self._updates is None:
@@ -467,7 +483,7 @@ class Service:
         if self._output:
             self._output.publish_state("settings", state)
 
-    def _tell_routine(self, note: Note) -> None:
+    def _tell_routine(self, note: "Note") -> None:
         if self._output:
             words = note.words.removeprefix(f"routine {note.routine_id}: ")
             self._output.publish_routine(

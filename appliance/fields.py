@@ -157,7 +157,8 @@ class Topic:
 class PlainModel(BaseModel):
     """A strict, frozen model that refuses unknown keys and says each refusal in plain words."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    # Built when it is first used: most are never used by a device without routines.
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -2,7 +2,12 @@
 
 import logging
 
+import hypothesis
 import pytest
+
+# A computer that does ten other things keeps no deadline, and a first example builds what is built when first used.
+hypothesis.settings.register_profile("any computer", deadline=None)
+hypothesis.settings.load_profile("any computer")
 
 
 @pytest.fixture(autouse=True)

@@ -19,10 +19,11 @@ from appliance.controls import STATE_DIRECTORY, state_directory
 from appliance.errors import SourceError
 from appliance.presence.motion import START_SCORE
 from appliance.sensing import captures_folder, detector_maker
+from appliance.snippets.answer import Answer
 from appliance.snippets.archive import write_archive
 from appliance.snippets.folder import Kept, SnippetFolder, read_facts, read_snippet, replace_whole
 from appliance.snippets.replay import SETTLE_S, replay
-from appliance.snippets.snippet import LOWEST_HZ, Answer, Facts, Reason, Snippet, encode
+from appliance.snippets.snippet import LOWEST_HZ, Facts, Reason, Snippet, encode
 from appliance.types import DopplerFrame, MotionClass
 
 _DESCRIPTION = """\

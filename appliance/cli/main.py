@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import gc
 import importlib
 import logging
 import os
@@ -99,7 +100,11 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="log more, with the place it comes from")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     named = next((argument for argument in argv if not argument.startswith("-")), None)
+    # Modules stay: looking for garbage among them is a twentieth of the start, and would be part of each later search.
+    gc.disable()
     # The service starts in half the time, and in less memory, without what only the others need.
     for command in [named] if named in _COMMANDS else _COMMANDS:
         importlib.import_module(f"appliance.cli.{command}").register(commands)
+    gc.freeze()
+    gc.enable()
     return parser

@@ -21,13 +21,14 @@ from appliance.fields import did_you_mean
 from appliance.outputs.broker import broker_settings
 from appliance.outputs.payloads import ErrorMessage, RoutineMessage, Status
 from appliance.outputs.subscriber import Subscriber
-from appliance.routines.daytime import is_set
-from appliance.routines.effects import Instant, Outcome
+from appliance.routines.effects import Instant
 from appliance.routines.explain import explain
 from appliance.routines.host import local_zone
+from appliance.routines.outcome import Outcome
 from appliance.routines.schema import Routine
 from appliance.routines.simulate import KINDS, ByHand, End, Happening, Kind, Told, simulate
 from appliance.routines.sun import SunTimes
+from appliance.routines.wall import is_set
 
 _DESCRIPTION = """\
 Routines say what the device does by itself: when a trigger comes and all conditions hold, actions run in order.

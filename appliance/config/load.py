@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -10,8 +10,9 @@ from appliance.config.schema import Config
 from appliance.config.yaml12 import Document, Mark, Place, dotted, parse
 from appliance.errors import ConfigError, Problem
 from appliance.fields import MISSING_KEY, UNKNOWN_KEY
-from appliance.routines.checks import faults_between
-from appliance.routines.schema import Routine
+
+if TYPE_CHECKING:
+    from appliance.routines.schema import Routine
 
 CONFIG_PATH = Path("/etc/pipistrelle/appliance.yaml")
 MAX_FILE_BYTES = 1_000_000
@@ -49,7 +50,7 @@ def load_routines(
     commands: Mapping[str, Sequence[str]] | None,
     place_known: bool = True,
     can_play: bool = False,
-) -> tuple[Routine, ...]:
+) -> tuple["Routine", ...]:
     """The routines of a file; none where it is empty.
 
     Args:
@@ -66,12 +67,16 @@ def load_routines(
 
 def routines_in(
     document: Document, path: Path, *, commands: Mapping[str, Sequence[str]] | None, place_known: bool, can_play: bool
-) -> tuple[Routine, ...]:
+) -> tuple["Routine", ...]:
     """The routines of a document that was read from `path`; as `load_routines`.
 
     Raises:
         ConfigError: they cannot be used; holds every problem.
     """
+    # the models of all that routines can do are much to load for a device that has none
+    from appliance.routines.checks import faults_between
+    from appliance.routines.schema import Routine
+
     data = [] if document.data is None else document.data
     if not isinstance(data, list):
         raise wrong_top(path, document, "a list of routines")
@@ -91,7 +96,7 @@ def routines_in(
     return tuple(routines.values())
 
 
-def load_routines_of(config: Config) -> tuple[Routine, ...]:
+def load_routines_of(config: Config) -> tuple["Routine", ...]:
     """The routines that a configuration names, checked against it; none where it names no file.
 
     Raises:

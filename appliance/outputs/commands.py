@@ -10,7 +10,7 @@ from appliance.fields import ROUTINE_ID, one_of
 from appliance.outputs.payloads import TOPICS, Mode
 from appliance.presence.machine import MAX_HOLD_S, MIN_HOLD_S
 from appliance.presence.sensitivity import MAX_SENSITIVITY, MIN_SENSITIVITY
-from appliance.snippets.snippet import Answer
+from appliance.snippets.answer import Answer
 
 Value = float | bool | str
 """Of a command: a number, on or off, or a word."""

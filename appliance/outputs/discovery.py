@@ -8,7 +8,7 @@ from typing import Any
 
 from appliance.outputs.commands import COMMANDS, Numbers
 from appliance.outputs.payloads import EVENT_TYPES, HealthLevel, Mode, Status
-from appliance.snippets.snippet import Answer
+from appliance.snippets.answer import Answer
 
 # Home Assistant takes the text None for an unknown state; neither ON nor OFF may stand for it.
 _OCCUPANCY = "{{ {'occupied': 'ON', 'vacant': 'OFF'}.get(value_json.presence) }}"

@@ -13,7 +13,7 @@ from datetime import datetime
 from appliance.events import DeviceLost, StreamHealth
 from appliance.outputs.outbox import OutputCounts
 from appliance.outputs.payloads import HealthLevel, HealthState
-from appliance.routines.daytime import is_set
+from appliance.routines.wall import is_set
 
 _log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from appliance.events import (
     PresenceChanged,
     StreamHealth,
 )
-from appliance.routines.effects import Outcome
+from appliance.routines.outcome import Outcome
 from appliance.types import Chirps, MotionClass, Presence
 
 MAX_TOPIC_BYTES = 1024
@@ -50,7 +50,8 @@ StreamTime = Annotated[float, Field(allow_inf_nan=False), _rounded(3)]
 class Message(BaseModel):
     """What all messages share: they do not change, and they hold nothing unnamed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built with the first message of its kind, so that the start need not wait for all of them.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Status(enum.StrEnum):

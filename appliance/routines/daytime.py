@@ -1,6 +1,6 @@
 """Times of day: when a trigger comes next, and whether a moment lies in a window. Pure; the zone is that of the moment.
 
-A clock that was never set shows 1970, or the day of the software's making: before 2025 no such rule holds.
+While the wall clock cannot be believed (`wall.py`), no such rule holds.
 """
 
 import functools
@@ -10,18 +10,12 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from appliance.routines.notation import DAYS, Sun, offset_words
 from appliance.routines.schema import SunTrigger, TimeCondition, TimeTrigger
 from appliance.routines.sun import SunTimes
+from appliance.routines.wall import is_set
 
-FIRST_YEAR = 2025
-_LAST_YEAR = 9000
 _SEARCH_DAYS = 370
 """Beyond the polar circles the sun's next rising may be months away, or never come."""
 
 NO_PLACE = "the place of the device is not configured"
-
-
-def is_set(wall: datetime) -> bool:
-    """Whether the wall clock shows a time that can be true."""
-    return FIRST_YEAR <= wall.year < _LAST_YEAR
 
 
 def next_occurrence(trigger: TimeTrigger | SunTrigger, behind: datetime, sun: SunTimes | None) -> datetime | None:

@@ -1,10 +1,10 @@
 """What the engine gives back: what is to be done outside, and what it has to say about its decisions."""
 
-import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from appliance.routines.outcome import Outcome
 from appliance.routines.template import shown
 
 MAX_WORDS = 1000
@@ -99,23 +99,6 @@ Effect = Publish | Request | Start | Play | StopPlaying | Announce | SwitchEmiss
 def line(words: str) -> str:
     """What is logged is one line; topics and expressions of the file may hold line breaks."""
     return words if words.isprintable() else shown(words, MAX_WORDS)
-
-
-class Outcome(enum.Enum):
-    """What became of a trigger, or of a run."""
-
-    FIRED = "fired"
-    CONDITION = "condition false"
-    COOLDOWN = "cooldown"
-    DROPPED = "dropped"
-    QUEUED = "queued"
-    WAITS = "waits"
-    RESUMED = "resumed"
-    SET = "set"
-    CHOSE = "chose"
-    FAILED = "failed"
-    FORGOTTEN = "forgotten"
-    DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)

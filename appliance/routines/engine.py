@@ -23,13 +23,14 @@ from appliance.events import (
     StreamHealth,
 )
 from appliance.routines.conditions import Judges
-from appliance.routines.daytime import clock_words, is_set, next_occurrence
+from appliance.routines.daytime import clock_words, next_occurrence
 from appliance.routines.effects import Instant, Output
 from appliance.routines.facts import Facts, Message
 from appliance.routines.notation import duration_words, offset_words
 from appliance.routines.runs import Found, Rule, Runs, Trigger
 from appliance.routines.schema import PresenceTrigger, Routine, SunTrigger, TimeTrigger
 from appliance.routines.sun import SunTimes
+from appliance.routines.wall import is_set
 from appliance.routines.watch import Watch, Watched
 from appliance.types import Presence
 

@@ -14,9 +14,10 @@ from appliance.errors import ApplianceError, RoutineError
 from appliance.events import Event
 from appliance.fields import did_you_mean
 from appliance.routines.actions import ActionRunner
-from appliance.routines.effects import Cancel, Instant, Note, Outcome, Output, Perform, Refused
+from appliance.routines.effects import Cancel, Instant, Note, Output, Perform, Refused
 from appliance.routines.engine import Engine
 from appliance.routines.facts import MAX_PAYLOAD_BYTES
+from appliance.routines.outcome import Outcome
 from appliance.routines.schema import Routine
 from appliance.routines.snapshot import restore, take
 from appliance.routines.store import PendingFile, WriteBudget

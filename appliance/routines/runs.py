@@ -13,19 +13,11 @@ from typing import Any
 from appliance.errors import RoutineError
 from appliance.routines.conditions import Judge, judge
 from appliance.routines.daytime import Refusal
-from appliance.routines.effects import (
-    Cancel,
-    Instant,
-    Note,
-    Outcome,
-    Output,
-    Perform,
-    Refused,
-    line,
-)
+from appliance.routines.effects import Cancel, Instant, Note, Output, Perform, Refused, line
 from appliance.routines.facts import Facts
 from appliance.routines.fill import effect_of
 from appliance.routines.notation import duration_words
+from appliance.routines.outcome import Outcome
 from appliance.routines.schema import (
     Action,
     ChooseAction,

@@ -16,9 +16,10 @@ from appliance.events import (
     PresenceChanged,
     StreamHealth,
 )
-from appliance.routines.effects import Effect, Instant, Note, Outcome, Output, Perform, Refused, Request
+from appliance.routines.effects import Effect, Instant, Note, Output, Perform, Refused, Request
 from appliance.routines.engine import Engine
 from appliance.routines.explain import effect_words
+from appliance.routines.outcome import Outcome
 from appliance.routines.schema import Routine
 from appliance.routines.sun import SunTimes
 from appliance.routines.template import as_text, shown

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from appliance.routines.daytime import is_set
 from appliance.routines.effects import Instant
 from appliance.routines.engine import Engine, Stay
 from appliance.routines.runs import Block, Rule, Trigger, Way
 from appliance.routines.schema import ChooseAction, DelayAction, PresenceTrigger, Routine
+from appliance.routines.wall import is_set
 from appliance.types import Presence
 
 

@@ -14,9 +14,10 @@ from appliance.errors import OutputError
 from appliance.events import Event
 from appliance.features.evidence import FEATURE_VERSION
 from appliance.pipeline import Pipeline, Step
+from appliance.snippets.answer import Answer
 from appliance.snippets.doubt import DoubtWatch, highest_doubt
 from appliance.snippets.ring import BasebandRing
-from appliance.snippets.snippet import Answer, Facts, Reason, Snippet, motion_of, score_row
+from appliance.snippets.snippet import Facts, Reason, Snippet, motion_of, score_row
 from appliance.types import BasebandBlock, RangeFrame
 
 _LEAST_S = 2.0

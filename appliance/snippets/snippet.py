@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from appliance.errors import SourceError
+from appliance.snippets.answer import Answer
 from appliance.types import MAX_CARRIERS, MAX_MICS, MotionClass, Score
 
 FORMAT = 1
@@ -55,17 +56,6 @@ class Reason(enum.StrEnum):
     DISAGREEMENT = "disagreement"
     BRIEF = "brief"
     WRONG = "wrong"
-
-
-class Answer(enum.StrEnum):
-    """What its owner says of a snippet: who moved, or what."""
-
-    NOBODY = "nobody"
-    SOMEBODY = "somebody"
-    PET = "pet"
-    FAN = "fan"
-    CURTAIN = "curtain"
-    OTHER = "other"
 
 
 class Facts(BaseModel):

@@ -65,8 +65,8 @@ def image_step(disk: Step, *, name: str) -> Step:
 def _make_image(workspace: Workspace, *, name: str) -> None:
     unfinished = workspace.path("disk.img.xz")
     remove(unfinished)
-    # blocks of one size, so that the number of processors does not change the file
-    workspace.run("xz", "-1", "--block-size=64MiB", f"-T{workspace.processes}", "--keep", workspace.path("disk.img"))
+    # blocks of one size and the plus sign, so that the number of processors does not change the file
+    workspace.run("xz", "-1", "--block-size=64MiB", f"-T+{workspace.processes}", "--keep", workspace.path("disk.img"))
     unfinished.rename(workspace.path(name))
 
 

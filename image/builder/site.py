@@ -111,7 +111,8 @@ def _copy_of_project(workspace: Workspace, to: Path) -> Path:
 def project_files(workspace: Workspace) -> list[str]:
     """The files of the project that the device's package is made of."""
     wanted = ("appliance", "pyproject.toml", "README.md", "LICENSE")
-    listed = workspace.run("git", "-C", workspace.checkout, "ls-files", "-co", "--exclude-standard", "--", *wanted)
+    git = ("git", "-c", "safe.directory=*", "-C", workspace.checkout)  # root builds what is somebody else's
+    listed = workspace.run(*git, "ls-files", "-co", "--exclude-standard", "--", *wanted)
     return sorted(name for name in listed.splitlines() if (workspace.checkout / name).exists())
 
 

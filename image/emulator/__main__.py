@@ -134,6 +134,7 @@ def _bundles(workspace: Workspace) -> updates.Bundles:
 def _update(_args: argparse.Namespace, workspace: Workspace, port: int) -> None:
     bundles = _bundles(workspace)
     stick = updates.make_stick(bundles.stick, workspace.path("usb-stick.img"))
+    plugged = updates.make_stick(bundles.plugged, workspace.path("plugged-stick.img"))
     listener = Listener(port, NAME)
     try:
         with (
@@ -157,6 +158,8 @@ def _update(_args: argparse.Namespace, workspace: Workspace, port: int) -> None:
             guest.stick = stick
             updates.check_stick(guest, listener)
             _say("a stick that was there at the start: installed, started, ended its trial; the configuration survived")
+            updates.check_plug(guest, listener, plugged)
+            _say("a stick that was plugged in: installed, started, ended its trial; the configuration survived")
     finally:
         listener.close()
 

@@ -1,5 +1,6 @@
 """One emulated machine with a card, a network that reaches nothing but what is named, and a way in by ssh."""
 
+import json
 import math
 import os
 import signal
@@ -62,6 +63,7 @@ class Guest:
         self.directory = directory
         self.card = directory / "card.img"
         self.log = directory / "serial.log"
+        self._control = directory / "control"
         self.stick: Path | None = None
         """A file that is plugged in as a USB stick at the next start, or None."""
 
@@ -120,17 +122,41 @@ class Guest:
                 drives += ["-drive", f"if=none,file={path},id={name},format=raw", "-device"]
                 drives += [f"virtio-blk-device,drive={name},serial={name}"]
         if self.stick:
-            drives += ["-device", "qemu-xhci", "-drive", f"if=none,file={self.stick},id=stick,format=raw,readonly=on"]
+            drives += ["-drive", f"if=none,file={self.stick},id=stick,format=raw,readonly=on"]
             drives += ["-device", "usb-storage,drive=stick"]
+        self._control.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
                 "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", *self._pace(), "-m", str(_MEMORY_MIB),
                 "-bios", _FIRMWARE, "-display", "none", "-monitor", "none", "-serial", f"file:{self.log}",
-                *drives, "-netdev", f"user,id=net,restrict=on,{','.join(forwards)}",
+                "-qmp", f"unix:{self._control},server=on,wait=off", "-device", "qemu-xhci", *drives,
+                "-netdev", f"user,id=net,restrict=on,{','.join(forwards)}",
                 "-device", "virtio-net-device,netdev=net",
             ],
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
+
+    def plug(self, stick: Path) -> None:
+        """Plug a USB stick into the running machine.
+
+        Raises:
+            GuestError: the emulator does not take it.
+        """
+        file = {"driver": "file", "filename": str(stick), "read-only": True}
+        commands: list[tuple[str, dict[str, object]]] = [
+            ("qmp_capabilities", {}),
+            ("blockdev-add", {"driver": "raw", "node-name": "plugged", "read-only": True, "file": file}),
+            ("device_add", {"driver": "usb-storage", "id": "plugged", "drive": "plugged"}),
+        ]
+        with socket.socket(socket.AF_UNIX) as control, control.makefile("r", encoding="utf-8") as answers:
+            control.connect(str(self._control))
+            answers.readline()  # its greeting
+            for name, arguments in commands:
+                control.sendall(json.dumps({"execute": name, "arguments": arguments}).encode())
+                # events may come between
+                answer = next(found for line in answers if not (found := json.loads(line)).keys() & {"event"})
+                if "error" in answer:
+                    raise GuestError(f"{name}: {answer['error']['desc']}")
 
     def _pace(self) -> list[str]:
         if self.paced_mips is None:

@@ -14,7 +14,7 @@ from builder.steps import Workspace
 from emulator.broker import Listener
 from emulator.guest import SITE_IN_GUEST, Guest, GuestError
 
-_BY_BUTTON, _BY_STICK, _OLDER = "999.0.0", "999.0.1", "0.0.1"
+_BY_BUTTON, _BY_STICK, _BY_PLUG, _OLDER = "999.0.0", "999.0.1", "999.0.2", "0.0.1"
 _SERVICE = "/usr/local/lib/python3.11/dist-packages/appliance/cli/run.py"
 _BOOTLOADER = "/usr/lib/pipistrelle/bootloader"
 _CONFIG_PATH = "/etc/pipistrelle/appliance.yaml"
@@ -35,6 +35,7 @@ class Bundles:
 
     good: Path
     stick: Path
+    plugged: Path
     failing: Path
     older: Path
     foreign: Path
@@ -77,6 +78,7 @@ def make_bundles(workspace: Workspace, directory: Path, *, certificate: Path, ke
     bundles = Bundles(
         good=good,
         stick=bundle(f"pipistrelle-{_BY_STICK}-arm64", version=_BY_STICK),
+        plugged=bundle(f"pipistrelle-{_BY_PLUG}-arm64", version=_BY_PLUG),
         failing=bundle("failing", version=_BY_BUTTON, broken=True),
         older=bundle("older", version=_OLDER),
         foreign=bundle("foreign", version=_BY_BUTTON, own=False),
@@ -207,6 +209,19 @@ def check_stick(guest: Guest, listener: Listener) -> None:
     guest.wait_for_ssh()
     guest.wait_for_restart(guest.boot(), timeout_s=1800)
     _check_started(guest, before, _BY_STICK)
+    _check_trial(guest, listener)
+
+
+def check_plug(guest: Guest, listener: Listener, stick: Path) -> None:
+    """A stick that is plugged into the running device is taken by itself, and stays.
+
+    Raises:
+        GuestError: it did not.
+    """
+    before, boot = running_slot(guest), guest.boot()
+    guest.plug(stick)
+    guest.wait_for_restart(boot, timeout_s=1800)
+    _check_started(guest, before, _BY_PLUG)
     _check_trial(guest, listener)
 
 

@@ -19,9 +19,10 @@ from appliance.errors import SourceError
 from appliance.features.doppler import Doppler
 from appliance.features.evidence import FEATURE_VERSION, FEATURES
 from appliance.presence.motion import START_SCORE
+from appliance.snippets.answer import Answer
 from appliance.snippets.archive import read_archive
 from appliance.snippets.replay import replay
-from appliance.snippets.snippet import SCORE_COLUMNS, Answer, Snippet
+from appliance.snippets.snippet import SCORE_COLUMNS, Snippet
 from appliance.types import MotionClass
 from models.training.corpus import CorpusError, recipe
 from models.training.listen import CLASSES, UNLABELLED, Recorder

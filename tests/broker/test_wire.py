@@ -27,7 +27,7 @@ from appliance.events import (
 from appliance.outputs.health import HealthMonitor, Notifier
 from appliance.outputs.payloads import EVENT_TYPES, TOPICS, UNKNOWN_MOTION, EventMessage, MotionState, RoutineMessage
 from appliance.outputs.publisher import EventPublisher
-from appliance.routines.effects import Outcome
+from appliance.routines.outcome import Outcome
 from appliance.types import Emission, MotionClass, Presence, Tones
 
 ROOT = "pipistrelle/attic"

@@ -11,9 +11,10 @@ from support.snippets import small, with_header
 
 from appliance.cli.main import main
 from appliance.errors import SourceError
+from appliance.snippets.answer import Answer
 from appliance.snippets.archive import read_archive, write_archive
 from appliance.snippets.folder import SnippetFolder, read_snippet
-from appliance.snippets.snippet import Answer, Snippet, encode
+from appliance.snippets.snippet import Snippet, encode
 
 
 @pytest.fixture

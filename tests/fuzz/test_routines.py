@@ -28,8 +28,9 @@ from appliance.config.yaml12 import Document, Mark
 from appliance.errors import ConfigError
 from appliance.events import MotionStarted, PresenceChanged, StreamHealth
 from appliance.routines.actions import arguments
-from appliance.routines.effects import Instant, Note, Outcome, Perform, Publish, Refused, Request, Start
+from appliance.routines.effects import Instant, Note, Perform, Publish, Refused, Request, Start
 from appliance.routines.engine import Engine
+from appliance.routines.outcome import Outcome
 from appliance.routines.sun import SunTimes
 from appliance.types import MotionClass, Presence
 

@@ -7,9 +7,10 @@ from appliance.clock import StreamClock
 from appliance.config.schema import Config
 from appliance.hardware.room import VirtualRoom
 from appliance.simulation.scenes import empty
+from appliance.snippets.answer import Answer
 from appliance.snippets.folder import SnippetFolder, read_snippet
 from appliance.snippets.replay import replay
-from appliance.snippets.snippet import Answer, Reason
+from appliance.snippets.snippet import Reason
 from appliance.sources import Source
 
 

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from appliance.events import MotionStarted, MotionStopped, MotionUpdated, PresenceChanged, StreamHealth
-from appliance.routines.effects import Cancel, Instant, Note, Outcome, Perform, Refused
+from appliance.routines.effects import Cancel, Instant, Note, Perform, Refused
 from appliance.routines.engine import Engine
+from appliance.routines.outcome import Outcome
 from appliance.routines.schema import Routine
 from appliance.types import MotionClass, Presence
 

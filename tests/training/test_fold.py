@@ -21,9 +21,10 @@ from support.snippets import keeping_pipeline, small, with_header
 from appliance.cli.main import main
 from appliance.features.evidence import FEATURES
 from appliance.simulation.scenes import walk
+from appliance.snippets.answer import Answer
 from appliance.snippets.archive import write_archive
 from appliance.snippets.folder import SnippetFolder
-from appliance.snippets.snippet import Answer, Snippet, encode
+from appliance.snippets.snippet import Snippet, encode
 from models.training.corpus import CorpusError, read_corpus
 from models.training.fold import CORPUS, fold
 from models.training.listen import CLASSES, UNLABELLED

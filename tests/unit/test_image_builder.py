@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import py_compile
 import re
 import shutil
 import subprocess
@@ -141,3 +142,20 @@ def test_u_boot_waits_for_no_key(builder, tmp_path):
     program.write_bytes(b"bootdelay=5\0")
     with pytest.raises(builder("steps").BuildError, match="another one"):
         disk._copy_without_prompt(program, to)
+
+
+def test_python_believes_what_was_compiled_for_a_read_only_root(builder, tmp_path):
+    module = tmp_path / "usr/lib/python3.11/told.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("WORD = 'compiled'\n")
+    py_compile.compile(str(module), invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+    module.write_text("WORD = 'source'\n")
+
+    def word():
+        code = "import told; print(told.WORD)"
+        command = [sys.executable, "-B", "-c", code]
+        return subprocess.run(command, cwd=module.parent, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert word() == "source"
+    builder("root")._believe_compiled(tmp_path)
+    assert word() == "compiled"

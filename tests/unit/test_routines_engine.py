@@ -23,8 +23,9 @@ from support.routines import (
 )
 
 from appliance.events import DeviceLost, EmissionChanged
-from appliance.routines.effects import Announce, Instant, Outcome, Publish, Request, Start, SwitchEmission
+from appliance.routines.effects import Announce, Instant, Publish, Request, Start, SwitchEmission
 from appliance.routines.engine import Engine
+from appliance.routines.outcome import Outcome
 from appliance.routines.sun import SunTimes
 from appliance.types import Presence, Tones
 

@@ -10,9 +10,10 @@ from support.routines import NOON, becomes, delay, mqtt, presence
 from appliance.config.load import load_routines
 from appliance.errors import RoutineError
 from appliance.routines.actions import ActionRunner
-from appliance.routines.effects import Instant, Outcome
+from appliance.routines.effects import Instant
 from appliance.routines.facts import MAX_PAYLOAD_BYTES
 from appliance.routines.host import RoutineHost, local_zone
+from appliance.routines.outcome import Outcome
 from appliance.routines.store import PendingFile
 
 

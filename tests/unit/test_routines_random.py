@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from reference.routines import Clockwork
 
 from appliance.events import PresenceChanged
-from appliance.routines.effects import Cancel, Instant, Note, Outcome, Perform, Refused
+from appliance.routines.effects import Cancel, Instant, Note, Perform, Refused
 from appliance.routines.engine import Engine
+from appliance.routines.outcome import Outcome
 from appliance.routines.schema import Routine
 from appliance.routines.snapshot import Snapshot, restore, take
 from appliance.types import Presence

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from support.snippets import facts, small, with_header
 
 from appliance.errors import SourceError
-from appliance.snippets.snippet import FORMAT, Answer, Reason, decode, decode_facts, encode
+from appliance.snippets.answer import Answer
+from appliance.snippets.snippet import FORMAT, Reason, decode, decode_facts, encode
 
 CONTENT = encode(small())
 

@@ -19,8 +19,9 @@ from support.snippets import small
 
 from appliance.errors import SourceError
 from appliance.snippets import folder as folder_module
+from appliance.snippets.answer import Answer
 from appliance.snippets.folder import SnippetFolder, read_facts, read_snippet
-from appliance.snippets.snippet import Answer, Reason, encode
+from appliance.snippets.snippet import Reason, encode
 from appliance.snippets.writer import DAY_BYTES, SnippetWriter, WearLimit
 
 PLENTY = 1_000_000

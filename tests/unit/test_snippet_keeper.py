@@ -13,9 +13,10 @@ from appliance.classify.threshold import ThresholdDetector
 from appliance.errors import OutputError
 from appliance.pipeline import Pipeline
 from appliance.simulation.scenes import empty
+from appliance.snippets.answer import Answer
 from appliance.snippets.keeper import keep_now
 from appliance.snippets.replay import replay
-from appliance.snippets.snippet import SCORE_COLUMNS, Answer, Reason, decode, encode, score_row
+from appliance.snippets.snippet import SCORE_COLUMNS, Reason, decode, encode, score_row
 from appliance.types import Emission, MotionClass, PcmBlock, Score, Tones
 
 RATE_HZ, BLOCK_FRAMES, CARRIER_HZ = 192_000, 1920, 40_000.0
