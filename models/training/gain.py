@@ -96,15 +96,20 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
             continue
         cells = [f"{100.0 * row['recall']:g} %", str(row["round"])]
         for pets in ("without pets", "with pets"):
-            cells += [_words(row[pets][name]) for name in (*ARMS, "times fewer")]
-        cells.append(", ".join(f"{100.0 * row['found'][arm].get('minor beside', math.nan):.0f} %" for arm in ARMS))
+            cells += [_words(row[pets][arm], digits=0) for arm in ARMS]
+            cells.append(_words(row[pets]["times fewer"], digits=1))
+        cells.append(", ".join(_share(row["found"][arm].get("minor beside")) for arm in ARMS))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _words(spread: dict[str, float]) -> str:
-    mean, least, greatest = (f"{spread[name]:.3g}" for name in ("mean", "least", "greatest"))
+def _words(spread: dict[str, float], *, digits: int) -> str:
+    mean, least, greatest = (f"{spread[name]:.{digits}f}" for name in ("mean", "least", "greatest"))
     return f"{mean} ({least} to {greatest})"
+
+
+def _share(share: float | None) -> str:
+    return "none there" if share is None else f"{100.0 * share:.0f} %"
 
 
 def _plot(rows: Sequence[dict[str, Any]]) -> str:

@@ -14,7 +14,7 @@ from models.training.choose import log_odds_of
 from models.training.corpus import CorpusError
 from models.training.network import MotionNetwork
 
-_BATCH_CLIPS = 8
+_BATCH_CLIPS = 10
 
 
 class Peak(NamedTuple):

@@ -20,13 +20,14 @@ WINDOW_S = 15.0
 LOOK_HOPS = 37
 """A second: over so many hops what the network says, and why, is averaged."""
 
-NEW_SHARE = 0.95
+NEW_SHARE = 0.9
 """New is what is farther from all that is known than this share of what is known is from the rest of it."""
 
 LEAST_LOG_ODDS = 0.0
 """From there on a second counts as told: the network holds motion for likelier than not."""
 
 _NEIGHBOURS = 5
+_FEWEST = 4 * _NEIGHBOURS
 _RIDGE = 0.05
 """Of the mean variance, added to each: directions in which what is known hardly differs tell nothing."""
 
@@ -60,6 +61,15 @@ def window_start(peak: int, hops: int) -> int:
     return min(max(peak + LOOK_HOPS // 2 - WINDOW_HOPS // 2, 0), max(hops - WINDOW_HOPS, 0))
 
 
+def compared(looks: NDArray[np.float32], log_odds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Of the windows that a model has learned from [windows, channels], those that candidates are compared with.
+
+    They are those that it takes for motion, as it does the candidates; all of them while these are too few.
+    """
+    told = looks[log_odds >= LEAST_LOG_ODDS]
+    return told if len(told) > _FEWEST else looks
+
+
 def choose(
     looks: NDArray[np.float32], log_odds: NDArray[np.float64], known: NDArray[np.float32], *, count: int
 ) -> Choice:
@@ -72,9 +82,14 @@ def choose(
     Args:
         looks: what the network's last hidden layer makes of each candidate [candidates, channels].
         log_odds: of motion [candidates].
-        known: looks of the windows that it has learned from [windows, channels].
+        known: what `compared` gives [windows, channels].
         count: how many at most.
+
+    Raises:
+        ValueError: too few are known to say what is usual.
     """
+    if len(known) <= _NEIGHBOURS:
+        raise ValueError(f"{len(known)} windows are known, wanted more than {_NEIGHBOURS}")
     told = np.flatnonzero(log_odds >= LEAST_LOG_ODDS)
     whiten, middle = _whitening(known), known.mean(axis=0)
     points, taught = (looks[told] - middle) @ whiten, (known - middle) @ whiten

@@ -26,6 +26,11 @@ from models.training.windows import Window, annotate, sounds_of, taken, windowed
 SEED_ARM, ARMS = "seed", ("mined", "random")
 
 _SHARD_FILES = 12
+_TIMES = 4
+"""How often a chosen window is learned from in an epoch, mined or random: a kind that is found once must not drown."""
+
+_AGAIN_SHARE = 0.5
+"""Of the seed model's epochs, for a model that goes on from another."""
 
 _Candidate = dict[str, Any]
 """A row of what `sort_shard` writes."""
@@ -60,6 +65,13 @@ class Model:
         return f"model-{self.arm}-{self.seed}-{self.round}.npz"
 
     @property
+    def before(self) -> "Model | None":
+        """From whose weights it goes on."""
+        if self.round == 0:
+            return None
+        return Model(self.arm if self.round > 1 else SEED_ARM, self.seed, self.round - 1)
+
+    @property
     def corpora(self) -> tuple[str, ...]:
         """What it learns from besides the seed set, within the run's folder."""
         return tuple(f"{self.arm}-{self.seed}-{number}" for number in range(1, self.round + 1))
@@ -88,22 +100,31 @@ def train_model(model: Model, data: str, out: str, epochs: int, wanted_recipe: s
     """
     from models.training.fit import Training
     from models.training.judge import judge
-    from models.training.look import Observer, keep
+    from models.training.look import Observer, keep, load
     from models.training.network import MotionNetwork
 
     _prepare(wanted_recipe)
-    corpora = [read_corpus(Path(data), share="training", corpora=("seed",))]
-    corpora += [read_corpus(Path(out), share="training", corpora=(name,)) for name in model.corpora]
-    rows = windowed(*corpora)
-    network = MotionNetwork(seed=model.seed)
+    seed_set = read_corpus(Path(data), share="training", corpora=("seed",))
+    chosen = [read_corpus(Path(out), share="training", corpora=(name,)) for name in model.corpora]
+    rows = windowed(seed_set, *(_TIMES * chosen))
+    before = model.before
+    network = load(Path(out) / before.file_name) if before else MotionNetwork(seed=model.seed)
     training = Training(
-        network, rows, epochs=epochs, seed=model.seed, folder=Path(out) / "checkpoints", identity=model.file_name
+        network,
+        rows,
+        epochs=max(1, round(_AGAIN_SHARE * epochs)) if before else epochs,
+        seed=model.seed,
+        folder=Path(out) / "checkpoints",
+        identity=model.file_name,
     )
     for _ in training.run():
         pass
-    observer = Observer(network)
-    peaks = observer.peaks([rows.values[clip] for clip in rows.clips], [rows.settled[clip] for clip in rows.clips])
-    known = np.array([peak.look for peak in peaks if peak], np.float32)
+    observer, rows = Observer(network), windowed(seed_set, *chosen)
+    found = observer.peaks([rows.values[clip] for clip in rows.clips], [rows.settled[clip] for clip in rows.clips])
+    peaks = [peak for peak in found if peak]
+    known = mine.compared(
+        np.array([peak.look for peak in peaks], np.float32), np.array([peak.log_odds for peak in peaks])
+    )
     keep(Path(out) / model.file_name, network, known, json.dumps(judge(observer, Path(data))))
     return model.file_name
 
@@ -172,7 +193,7 @@ def run(settings: Settings) -> Iterator[list[Model]]:
         if not latest:
             print(f"round {number}: nothing new is left in the pool", flush=True)
             break
-        models = [*latest, *(Model("random", each.seed, number) for each in latest)]
+        models = [Model(arm, each.seed, number) for each in latest for arm in ARMS]
         _work(settings, f"round {number}: training", train_model, models, *folders, settings.epochs)
         done = done + models
         yield done
@@ -260,7 +281,7 @@ def _chosen_path(out: Path, arm: str, seed: int, number: int) -> Path:
 def _candidates(out: Path, seed: int, shards: Sequence[Shard]) -> list[_Candidate]:
     rows: list[_Candidate] = []
     for shard in shards:
-        rows += [row for row in pq.read_table(out / shard.file_name).to_pylist() if row["seed"] == seed]
+        rows += pq.read_table(out / shard.file_name, filters=[("seed", "==", seed)]).to_pylist()
     return rows
 
 

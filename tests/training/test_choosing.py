@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.training.mine import LOOK_HOPS, WINDOW_HOPS, choose, peak_of, window_start
+from models.training.mine import LOOK_HOPS, WINDOW_HOPS, choose, compared, peak_of, window_start
 
 CHANNELS = 8
 
@@ -64,6 +64,15 @@ def test_what_was_learned_is_not_new_any_more():
     known = np.concatenate([known, np.repeat(looks[first:], 3, axis=0)])
     again = choose(looks, np.ones(len(looks)), known, count=10**6).index
     assert not set(taken) & set(again)
+
+
+def test_candidates_are_compared_with_what_is_told_as_motion_too():
+    looks = np.arange(60.0, dtype=np.float32).reshape(30, 2)
+    log_odds = np.where(np.arange(30) < 25, 1.0, -1.0)
+    assert len(compared(looks, log_odds)) == 25
+    assert len(compared(looks, -log_odds)) == 30, "five alone say nothing"
+    with pytest.raises(ValueError, match="5 windows are known, wanted more than 5"):
+        choose(looks, log_odds, looks[:5], count=1)
 
 
 def test_the_second_that_is_most_like_motion():

@@ -218,7 +218,7 @@ def test_table_plot_and_figures_say_how_many_times_fewer(settings, monkeypatch):
     rows = json.loads((settings.out / "mining.json").read_text())
     last = next(row for row in rows if row["recall"] == 0.9 and row["round"] == 2)
     assert last["without pets"]["times fewer"]["mean"] == pytest.approx(3.0)
-    assert "| 90 % | 2 | 800 (800 to 800) | 2.4e+03 (2.4e+03 to 2.4e+03) | 3 (3 to 3) |" in table
+    assert "| 90 % | 2 | 800 (800 to 800) | 2400 (2400 to 2400) | 3.0 (3.0 to 3.0) |" in table
     assert (settings.out / "mining.svg").read_text().startswith("<svg")
 
 
