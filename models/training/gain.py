@@ -127,7 +127,7 @@ def _plot(rows: Sequence[dict[str, Any]]) -> str:
         seed = [row["with pets"]["mined"] for row in some]
         _line(by_recall, [100 * row["recall"] for row in some], seed, len(ARMS), "seed model")
         by_round.set(
-            xlabel="round", ylabel="false alarms a day", yscale="log", xticks=range(last + 1),
+            xlabel="round", ylabel="false alarms a day, pets included", yscale="log", xticks=range(last + 1),
             title=f"at {100 * TOLD_RECALLS[0]:g} % recall",
         )  # fmt: skip
         by_recall.set(xlabel="recall (%)", title=f"after round {last}")
