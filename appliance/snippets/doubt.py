@@ -1,4 +1,4 @@
-"""Which moments are worth learning from, as a device can tell that has nothing but scores: it keeps snippets by them."""
+"""Which moments are worth learning from, as far as scores tell: the measure that a device keeps snippets by."""
 
 import math
 
