@@ -18,6 +18,7 @@ def main() -> int:
     _add_fold(steps)
     _add_train(steps)
     _add_mine(steps)
+    _add_compare(steps)
     args = parser.parse_args()
     try:
         return int(args.run(args))
@@ -27,12 +28,13 @@ def main() -> int:
 
 
 def _add_generate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from models.training.clips import CORPORA, SHARES
+    from models.training.clips import CORPORA, EMISSIONS, SHARES
 
     parser = steps.add_parser("generate", help="simulate clips and keep what the model would see of them")
     parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--share", choices=tuple(SHARES), default="training")
     parser.add_argument("--corpus", choices=CORPORA, default="mixed")
+    parser.add_argument("--emission", choices=EMISSIONS, default="tones", help="what is played in it (tones)")
     parser.add_argument("--hours", type=float, required=True, help="of sound")
     parser.add_argument("--first-part", type=int, default=0, help="number of the first part")
     parser.add_argument("--captures", type=Path, help="folder with more motion captures")
@@ -47,7 +49,7 @@ def _generate(args: argparse.Namespace) -> int:
 
     args.data.mkdir(parents=True, exist_ok=True)
     count = max(1, round(args.hours * 3600.0 / CLIP_S / CLIPS_A_PART))
-    parts = [Part(args.share, args.corpus, args.first_part + number) for number in range(count)]
+    parts = [Part(args.share, args.corpus, args.first_part + number, args.emission) for number in range(count)]
     left = missing_parts(parts, args.data)
     print(f"{count} parts of {CLIPS_A_PART * CLIP_S / 60:g} min, {count - len(left)} of them done", flush=True)
     if not left:
@@ -99,9 +101,14 @@ def _fold(args: argparse.Namespace) -> int:
 
 
 def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from models.training.clips import EMISSIONS
+
     parser = steps.add_parser("train", help="train a network, choose its operating points, export it")
     parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--corpora", nargs="+", default=["mixed"], help="what is trained with")
+    parser.add_argument(
+        "--emissions", nargs="+", choices=EMISSIONS, default=list(EMISSIONS), help="what is played in it (any)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--name", default="motion", help="of the model's files")
     parser.add_argument("--epochs", type=int, default=12)
@@ -112,7 +119,34 @@ def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def _train(args: argparse.Namespace) -> int:
     from models.training.run import train
 
-    train(args.data, corpora=args.corpora, out=args.out, name=args.name, epochs=args.epochs, seed=args.seed)
+    train(
+        args.data,
+        corpora=args.corpora,
+        emissions=args.emissions,
+        out=args.out,
+        name=args.name,
+        epochs=args.epochs,
+        seed=args.seed,
+    )
+    return 0
+
+
+def _add_compare(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = steps.add_parser("compare", help="train a network for each emission, and tell which finds more people")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
+    parser.add_argument("--corpora", nargs="+", default=["mixed"], help="what is trained with")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of emissions.md, emissions.json and checkpoints"
+    )
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.set_defaults(run=_compare)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from models.training.emissions import compare
+
+    print(compare(args.data, corpora=args.corpora, out=args.out, epochs=args.epochs, seed=args.seed))
     return 0
 
 

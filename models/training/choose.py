@@ -1,6 +1,6 @@
 """Thresholds of a trained network: which log odds of motion give so many false alarms, and what is still found."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,11 @@ RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01, 0.001)
 
 PETS = frozenset({"cat", "dog"})
 """Left out of the usual thresholds: 'pets at home' is an operating point of its own."""
+
+MOVED = frozenset({"curtain", "blind", "plant", "door", "vacuum"})
+"""Left out of all thresholds: a rate is that of an empty room in which nothing goes from place to place or sways.
+Fans of all kinds, ventilation, music and sudden sounds stay in.
+"""
 
 _MOVING = [number for number, kind in enumerate(CLASSES) if kind in (MotionClass.MAJOR, MotionClass.MINOR)]
 _STILL = [number for number in range(len(CLASSES)) if number not in _MOVING]
@@ -53,20 +58,43 @@ def log_odds_of(outputs: NDArray[np.float32]) -> NDArray[np.float64]:
 def alarms(judged: Judged, *, pets: bool) -> tuple[NDArray[np.float64], float]:
     """False alarms at each threshold of the grid [thresholds], and hours of empty rooms that they were counted in."""
     counts, seconds = np.zeros(len(_GRID)), 0.0
-    rows = judged.rows
-    for clip, about in zip(rows.clips, rows.about, strict=True):
-        if bool(PETS & set(about["kinds"])) != pets or not np.isnan(rows.distance_m[clip]).all():
-            continue
-        settled = rows.settled[clip]
-        t_s = rows.t_s[clip][settled].astype(np.float64)
-        if not len(t_s):
-            continue
-        scores = probability(judged.log_odds[clip][settled])
-        end_s = float(t_s[-1])
+    for t_s, scores, end_s in _empty_clips(judged, pets=pets):
         seconds += end_s - float(t_s[0])
         for number, threshold in enumerate(_GRID):
             counts[number] += len(scoring.motions_at(t_s, scores, threshold=float(threshold), end_s=end_s))
     return counts, seconds / 3600.0
+
+
+def _empty_clips(judged: Judged, *, pets: bool) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
+    """Times, probabilities of motion and end of each clip in which nobody is and nothing is `MOVED`.
+
+    Those with pets in them, or those without.
+    """
+    rows = judged.rows
+    for clip, about in zip(rows.clips, rows.about, strict=True):
+        kinds = set(about["kinds"])
+        if bool(PETS & kinds) != pets or MOVED & kinds or not np.isnan(rows.distance_m[clip]).all():
+            continue
+        settled = rows.settled[clip]
+        t_s = rows.t_s[clip][settled].astype(np.float64)
+        if len(t_s):
+            yield t_s, probability(judged.log_odds[clip][settled]), float(t_s[-1])
+
+
+def alarmed_clips(judged: Judged, *, pets: bool) -> tuple[int, NDArray[np.float64]]:
+    """Clips of empty rooms, and how many of them hold a false alarm at each threshold of the grid [thresholds]."""
+    clips, alarmed = 0, np.zeros(len(_GRID))
+    for t_s, scores, end_s in _empty_clips(judged, pets=pets):
+        clips += 1
+        for number, threshold in enumerate(_GRID):
+            alarmed[number] += bool(scoring.motions_at(t_s, scores, threshold=float(threshold), end_s=end_s))
+    return clips, alarmed
+
+
+def lowest(allowed: NDArray[np.bool_]) -> float:
+    """The lowest threshold of the grid from which on all are `allowed` [thresholds]."""
+    refused = np.flatnonzero(~allowed)
+    return float(_GRID[min(refused[-1] + 1, len(_GRID) - 1)] if len(refused) else _GRID[0])
 
 
 def thresholds(counts: NDArray[np.float64], hours: float) -> list[dict[str, float]]:

@@ -12,7 +12,7 @@ from appliance.simulation.sample import ACTIVITIES, NUISANCES, sample_words
 from appliance.simulation.scene_file import build
 from appliance.simulation.scenes import Scene
 from appliance.simulation.words import SceneWords
-from appliance.types import Tones
+from appliance.types import Chirps, Tones
 
 SHARES: dict[str, Share] = {"training": TRAINING, "validation": VALIDATION}
 
@@ -48,25 +48,35 @@ _PEOPLE_SHARE = {"empty": 0.0, "tail": 0.6, "pool": 0.3}
 _MICS, _MICS_SHARE = (1, 2, 4, 8), (0.1, 0.2, 0.62, 0.08)
 _CARRIERS_SHARE = (0.7, 0.14, 0.08, 0.08)
 
+EMISSIONS = ("tones", "both", "chirps")
+"""What the tweeter plays. Tones and chirps share its level: the amplitudes of both together are those of one alone."""
+
+_HALF_DB = 20.0 * math.log10(2.0)
+_SWEEP_HZ = (36_500.0, 45_500.0)
+_PULSE_S, _FADE_S, _PULSES_HZ = 0.04, 0.002, 25.0
+_BESIDE_CHIRPS_HZ = (33_000.0, 34_400.0)
+"""Where a tone stands that has chirps beside it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clip:
     """One scene as one unit hears it.
 
     `kinds` names what is in it. `believes` is whether the clutter canceller is told of people's motion, as by a
-    detector that is right, or never, as by one that misses everything.
+    detector that is right, or never, as by one that misses everything. `tones` or `chirps` may be None, not both.
     """
 
     number: int
     seed: int
     scene: Scene
-    tones: Tones
+    tones: Tones | None
+    chirps: Chirps | None
     mics: int
     kinds: tuple[str, ...]
     believes: bool
 
 
-def clip_of(share: str, corpus: str, number: int, captures: Captures) -> Clip:
+def clip_of(share: str, corpus: str, number: int, captures: Captures, *, emission: str = "tones") -> Clip:
     """The clip of that number.
 
     Args:
@@ -74,12 +84,15 @@ def clip_of(share: str, corpus: str, number: int, captures: Captures) -> Clip:
         corpus: one of `CORPORA`.
         number: 0 or more.
         captures: where gaits come from.
+        emission: one of `EMISSIONS`; scene, unit and loudness are alike with each.
 
     Raises:
-        ValueError: the share has no such seed, or the corpus is unknown.
+        ValueError: the share has no such seed, or the corpus or the emission is unknown.
     """
     if corpus not in CORPORA:
         raise ValueError(f"corpus: wanted one of {', '.join(CORPORA)}, got {corpus}")
+    if emission not in EMISSIONS:
+        raise ValueError(f"emission: wanted one of {', '.join(EMISSIONS)}, got {emission}")
     own = SHARES[share]
     seed = own.seed(number)
     random = np.random.default_rng([seed, 71, CORPORA.index(corpus)])
@@ -94,14 +107,17 @@ def clip_of(share: str, corpus: str, number: int, captures: Captures) -> Clip:
     arms = tuple(thing for thing in scene.things if thing.kind == "wd7_arm")
     scene = replace(scene, people=scene.people + arms, things=tuple(t for t in scene.things if t not in arms))
     kinds = (*people, *nuisances, *faults)
+    played, mics, believes = _tones(random), int(random.choice(_MICS, p=_MICS_SHARE)), bool(random.random() < 0.7)
+    tones, chirps = _played(played, emission, random)
     return Clip(
         number=number,
         seed=seed,
         scene=scene,
-        tones=_tones(random),
-        mics=int(random.choice(_MICS, p=_MICS_SHARE)),
+        tones=tones,
+        chirps=chirps,
+        mics=mics,
         kinds=kinds,
-        believes=bool(random.random() < 0.7),
+        believes=believes,
     )
 
 
@@ -181,3 +197,14 @@ def _tones(random: np.random.Generator) -> Tones:
     return Tones(
         tuple(float(round(33_000.0 + each)) for each in offsets_hz), round(float(random.uniform(65.0, 80.0)), 1)
     )
+
+
+def _played(tones: Tones, emission: str, random: np.random.Generator) -> tuple[Tones | None, Chirps | None]:
+    """What is played where tones alone would be those."""
+    if emission == "tones":
+        return tones, None
+    level_db_spl = tones.level_db_spl - (_HALF_DB if emission == "both" else 0.0)
+    chirps = Chirps(*_SWEEP_HZ, _PULSE_S, _FADE_S, _PULSES_HZ, level_db_spl)
+    if emission == "chirps":
+        return None, chirps
+    return Tones((float(round(random.uniform(*_BESIDE_CHIRPS_HZ))),), level_db_spl), chirps
