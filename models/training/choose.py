@@ -1,6 +1,6 @@
 """Thresholds of a trained network: which log odds of motion give so many false alarms, and what is still found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,16 @@ _GRID = np.arange(-4.0, 24.0, 0.25)
 _ALARMS_FOR_TAIL = 15
 _RANGES_M = ((0.0, 2.0), (2.0, 3.5), (3.5, 5.0), (5.0, 9.0))
 _JOIN_S, _SHORTEST_S = 1.0, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What somebody did: from when to when, at which hops of the clip [hops], how far off, and whether in full size."""
+
+    span: scoring.Span
+    during: NDArray[np.bool_]
+    distance_m: float
+    is_major: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ def _empty_clips(judged: Judged, *, pets: bool) -> Iterator[tuple[NDArray[np.flo
         settled = rows.settled[clip]
         t_s = rows.t_s[clip][settled].astype(np.float64)
         if len(t_s):
-            yield t_s, _probability(judged.log_odds[clip][settled]), float(t_s[-1])
+            yield t_s, probability(judged.log_odds[clip][settled]), float(t_s[-1])
 
 
 def alarmed_clips(judged: Judged, *, pets: bool) -> tuple[int, NDArray[np.float64]]:
@@ -116,23 +126,37 @@ def thresholds(counts: NDArray[np.float64], hours: float) -> list[dict[str, floa
     return found
 
 
+def events_of(rows: Rows, clip: slice) -> list[Happened]:
+    """What people did in a clip."""
+    t_s = rows.t_s[clip].astype(np.float64)
+    moves = np.isin(rows.label[clip], _MOVING) & rows.settled[clip]
+    found = []
+    for span in scoring.spans(t_s, moves, join_s=_JOIN_S, shortest_s=_SHORTEST_S):
+        during = (t_s >= span[0]) & (t_s <= span[1])
+        distance_m = float(np.nanmedian(rows.distance_m[clip][during]))
+        found.append(Happened(span, during, distance_m, bool((rows.label[clip][during] == _MOVING[0]).any())))
+    return found
+
+
+def is_alone(kinds: Iterable[str]) -> bool:
+    """Whether there is nothing but people in a clip."""
+    return set(kinds) <= {*ACTIVITIES, "wd7_arm"}
+
+
 def recalls(judged: Judged, threshold: float) -> dict[str, dict[str, Any]]:
     """Share of what people did that is found, and after how long, by kind of motion and distance; nuisances or not."""
     found: dict[str, list[float]] = {}
     rows = judged.rows
     for clip, about in zip(rows.clips, rows.about, strict=True):
         t_s = rows.t_s[clip].astype(np.float64)
-        moves = np.isin(rows.label[clip], _MOVING) & rows.settled[clip]
-        said = scoring.motions_at(t_s, _probability(judged.log_odds[clip]), threshold=threshold, end_s=float(t_s[-1]))
-        events = scoring.spans(t_s, moves, join_s=_JOIN_S, shortest_s=_SHORTEST_S)
-        alone = set(about["kinds"]) <= {*ACTIVITIES, "wd7_arm"}
-        for event, result in zip(events, scoring.find(said, events, alone=True), strict=True):
-            during = (t_s >= event[0]) & (t_s <= event[1])
-            distance_m = float(np.nanmedian(rows.distance_m[clip][during]))
-            major = (rows.label[clip][during] == _MOVING[0]).any()
+        said = scoring.motions_at(t_s, probability(judged.log_odds[clip]), threshold=threshold, end_s=float(t_s[-1]))
+        events = events_of(rows, clip)
+        alone = is_alone(about["kinds"])
+        for event, result in zip(events, scoring.find(said, [each.span for each in events], alone=True), strict=True):
             for low_m, high_m in _RANGES_M:
-                if low_m <= distance_m < high_m:
-                    name = f"{'major' if major else 'minor'} {low_m:g}-{high_m:g} m{'' if alone else ', not alone'}"
+                if low_m <= event.distance_m < high_m:
+                    kind = "major" if event.is_major else "minor"
+                    name = f"{kind} {low_m:g}-{high_m:g} m{'' if alone else ', not alone'}"
                     found.setdefault(name, []).append(result.latency_s)
     return {
         name: {
@@ -149,6 +173,6 @@ def _finite(time_s: float) -> float | None:
     return round(time_s, 3) if np.isfinite(time_s) else None
 
 
-def _probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+def probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of motion; `scoring.logit` gives the log odds back."""
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -36.0, 36.0))))

@@ -84,10 +84,25 @@ class MotionNetwork(tf.Module):
 
     def _leave(self, hidden: tf.Tensor) -> tf.Tensor:
         """[hops, _CHANNELS] -> [hops, OUTPUTS]."""
-        return tf.nn.relu(hidden @ self.leave + self.leave_bias) @ self.tell + self.tell_bias
+        return self._look(hidden) @ self.tell + self.tell_bias
+
+    def _look(self, hidden: tf.Tensor) -> tf.Tensor:
+        return tf.nn.relu(hidden @ self.leave + self.leave_bias)
 
     def clips(self, values: tf.Tensor) -> tf.Tensor:
         """[clips, hops, FEATURES] -> [clips, hops, OUTPUTS], from rest."""
+        shape = tf.shape(values)
+        return tf.reshape(self._leave(self._through(values)), (shape[0], shape[1], OUTPUTS))
+
+    def looks(self, values: tf.Tensor) -> tf.Tensor:
+        """[clips, hops, FEATURES] -> [clips, hops, channels]: the last layer before the outputs, `tell` of which they
+        are.
+        """
+        shape = tf.shape(values)
+        return tf.reshape(self._look(self._through(values)), (shape[0], shape[1], _CHANNELS))
+
+    def _through(self, values: tf.Tensor) -> tf.Tensor:
+        """[clips, hops, FEATURES] -> [clips * hops, _CHANNELS]."""
         shape = tf.shape(values)
         hidden = self._enter(tf.reshape(values, (-1, FEATURES)))
         hidden = tf.reshape(hidden, (shape[0], shape[1], _CHANNELS))
@@ -95,7 +110,7 @@ class MotionNetwork(tf.Module):
             past = tf.pad(hidden, ((0, 0), ((_TAPS - 1) * dilation, 0), (0, 0)))
             mixed = sum(past[:, tap * dilation : tap * dilation + shape[1]] * depth[tap] for tap in range(_TAPS))
             hidden += tf.nn.relu(mixed @ point + bias)
-        return tf.reshape(self._leave(tf.reshape(hidden, (-1, _CHANNELS))), (shape[0], shape[1], OUTPUTS))
+        return tf.reshape(hidden, (-1, _CHANNELS))
 
     @tf.function(
         input_signature=[
