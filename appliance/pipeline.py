@@ -1,6 +1,6 @@
 """The whole way, from one block of microphone samples to events and the wanted emission."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from appliance.cancel.carrier import CarrierState, CarrierWatch
@@ -93,10 +93,10 @@ class Pipeline:
         faults = self._quality.process(block)
         silent, lost_frames = self._quality.silent, block.lost_frames_before
         baseband = self._down.process(block)
-        step = self.sense(baseband, end_s=block.end_s, lost_frames=lost_frames, silent=silent, faults=faults)
-        if self._ranges is None or self._was_blind:
-            return step
-        return replace(step, ranges=tuple(self._ranges.process(block)))
+        ranges = () if self._ranges is None or self._was_blind else tuple(self._ranges.process(block))
+        return self.sense(
+            baseband, end_s=block.end_s, lost_frames=lost_frames, silent=silent, faults=faults, ranges=ranges
+        )
 
     def sense(
         self,
@@ -106,6 +106,7 @@ class Pipeline:
         lost_frames: int = 0,
         silent: bool = False,
         faults: tuple[str, ...] = (),
+        ranges: Sequence[RangeFrame] = (),
     ) -> Step:
         """The way from baseband on, which is all of it for a source that gives no PCM.
 
@@ -115,6 +116,7 @@ class Pipeline:
             lost_frames: PCM frames that are missing before it.
             silent: whether the microphones gave nothing.
             faults: what else is known to be wrong with the block.
+            ranges: echoes of the pulses that the block completed.
         """
         found = list(faults)
         if lost_frames:
@@ -135,11 +137,13 @@ class Pipeline:
         if missing or "silence" in found or not self.emission.on:
             events += self._blind(end_s, found)
             return Step(tuple(events))
+        for frame in ranges:
+            self._detector.process_ranges(frame)
         frames, scores = self._score(baseband, end_s)
         for score in scores:
             events += self._motion.process(score)
             events += self.presence.process(score, moving=self._motion.moving)
-        return Step(tuple(events), tuple(frames), tuple(scores))
+        return Step(tuple(events), tuple(frames), tuple(scores), tuple(ranges))
 
     def switch_emission(self, *, on: bool, t_s: float, cause: str) -> list[Event]:
         """Play or rest; at rest presence is unknown."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.errors import ModelError
-from appliance.types import DopplerFrame, PcmBlock, Score
+from appliance.types import DopplerFrame, PcmBlock, RangeFrame, Score
 
 
 class Audio(Protocol):
@@ -52,6 +52,9 @@ class Detector(Protocol):
 
     def process(self, frame: DopplerFrame) -> Score | None:
         """The score of one frame; None while nothing can be said."""
+
+    def process_ranges(self, frame: RangeFrame) -> None:
+        """Hear the echoes of a pulse, which count for the frames behind it; one that needs none ignores them."""
 
     def tune(self, *, false_alarms_per_day: float) -> None:
         """Judge from now on so that a stationary empty room is called moving so often."""

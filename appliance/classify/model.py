@@ -16,7 +16,7 @@ from appliance.classify.tflite import load_interpreter
 from appliance.errors import ModelError
 from appliance.features.doppler import Doppler
 from appliance.features.evidence import FEATURE_VERSION, FEATURES, Evidence
-from appliance.types import DopplerFrame, MotionClass, Score
+from appliance.types import DopplerFrame, MotionClass, RangeFrame, Score
 
 SOURCE = "model"
 
@@ -144,6 +144,10 @@ class ModelDetector:
         if not self._evidence.is_settled:
             return None
         return self._score(frame.t_s, outputs)
+
+    def process_ranges(self, frame: RangeFrame) -> None:
+        """Hear the echoes of a pulse."""
+        self._evidence.process_ranges(frame)
 
     def _score(self, t_s: float, outputs: list[float]) -> Score:
         count = len(self._classes)

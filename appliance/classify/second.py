@@ -2,7 +2,7 @@
 
 from appliance.errors import ModelError
 from appliance.ports import Detector
-from appliance.types import DopplerFrame, Score
+from appliance.types import DopplerFrame, RangeFrame, Score
 
 
 class SecondOpinion:
@@ -27,6 +27,11 @@ class SecondOpinion:
         score = self._first.process(frame)
         self.failure = self._first.failure
         return score
+
+    def process_ranges(self, frame: RangeFrame) -> None:
+        """Both hear the echoes of a pulse."""
+        self._first.process_ranges(frame)
+        self._second.process_ranges(frame)
 
     def said(self) -> dict[float, float]:
         """Probability of motion by stream time, as the second detector saw it since this was asked last."""

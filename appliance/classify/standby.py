@@ -4,7 +4,7 @@ from appliance.classify.model import ModelDetector, Network
 from appliance.classify.threshold import ThresholdDetector
 from appliance.errors import ModelError
 from appliance.features.doppler import Doppler
-from appliance.types import DopplerFrame, Score
+from appliance.types import DopplerFrame, RangeFrame, Score
 
 
 class StandbyDetector:
@@ -42,6 +42,10 @@ class StandbyDetector:
         except ModelError as error:
             self._take_over(error)
             return self._detector.process(frame)
+
+    def process_ranges(self, frame: RangeFrame) -> None:
+        """Hear the echoes of a pulse."""
+        self._detector.process_ranges(frame)
 
     def tune(self, *, false_alarms_per_day: float) -> None:
         """Judge from now on so that a stationary empty room is called moving so often."""

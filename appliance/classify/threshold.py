@@ -18,7 +18,7 @@ from appliance.dsp import _core
 from appliance.dsp.spectrum import independent
 from appliance.errors import ModelError
 from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES, Doppler
-from appliance.types import DopplerFrame, MotionClass, Score
+from appliance.types import DopplerFrame, MotionClass, RangeFrame, Score
 
 SOURCE = "threshold"
 
@@ -104,6 +104,9 @@ class ThresholdDetector:
         tests = 2 * (len(self._looks_shape) + 1)
         chance = false_alarms_per_day * self._hop_s / (86_400.0 * tests)
         self.threshold = NormalDist().inv_cdf(1.0 - chance)
+
+    def process_ranges(self, frame: RangeFrame) -> None:
+        """Echoes of chirps tell this detector nothing."""
 
     def reset(self) -> None:
         """Forget the room and learn it again."""

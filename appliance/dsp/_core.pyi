@@ -239,5 +239,19 @@ class Evidence:
     ) -> bool: ...
     def reset(self) -> None: ...
 
+class Echoes:
+    def __init__(
+        self,
+        *,
+        mics: int,
+        bins: int,
+        gates: Sequence[tuple[int, int]],
+        shape: float,
+        spread_db: Sequence[float],
+    ) -> None: ...
+    # echoes [mics, bins] in, values [2, gates] out
+    def process_into(self, echoes: NDArray[np.complex64], period_s: float, values: NDArray[np.float32], /) -> bool: ...
+    def reset(self) -> None: ...
+
 # samples [frames, mics]; (clipped, silent in the last tail_frames)
 def faults_of(samples: NDArray[np.int32], tail_frames: int, /) -> tuple[bool, bool]: ...

@@ -15,10 +15,16 @@ from appliance.hardware.wav import WavAudio
 from appliance.pipeline import Pipeline, Step
 from appliance.ports import Detector
 from appliance.sensing import load_network
-from appliance.types import BasebandBlock, Emission, Presence, Tones
+from appliance.simulation.ranges import RangeRoom
+from appliance.types import BasebandBlock, Chirps, Emission, Presence, RangeFrame, Tones
 
 MICS = 4
 """Of a simulated unit."""
+
+_READ_S = 8.0
+
+RANGE_LAG_S = 0.05
+"""From a pulse to its last echo, as the service gets it."""
 
 DETECTORS: dict[str, Callable[[Config], Callable[[Doppler], Detector] | None]] = {
     "threshold": lambda _config: None,
@@ -31,8 +37,10 @@ def _maker(detector: str, config: Config) -> Callable[[Doppler], Detector] | Non
     if detector in DETECTORS:
         return DETECTORS[detector](config)
     network = load_network(Path(detector))
-    rate = config.sensing.false_alarms_per_day
-    return lambda doppler: ModelDetector(doppler=doppler, network=network, false_alarms_per_day=rate)
+    sensing = config.sensing
+    return lambda doppler: ModelDetector(
+        doppler=doppler, network=network, false_alarms_per_day=sensing.false_alarms_per_day, pets=sensing.pets
+    )
 
 
 @dataclass(slots=True)
@@ -75,7 +83,7 @@ class Heard:
 
 
 def make_pipeline(
-    config: Config, *, detector: str, rate_hz: int, mics: int, carriers_hz: tuple[float, ...]
+    config: Config, *, detector: str, rate_hz: int, mics: int, carriers_hz: tuple[float, ...], chirps: Chirps | None
 ) -> Pipeline:
     """The pipeline at the configuration's operating point, with a detector: a name, or the path of a model.
 
@@ -85,16 +93,24 @@ def make_pipeline(
     return Pipeline(
         rate_hz=rate_hz,
         mics=mics,
-        emission=Emission(tones=Tones(carriers_hz, config.emission.level_db_spl)),
+        emission=Emission(tones=Tones(carriers_hz, config.emission.level_db_spl), chirps=chirps),
         hold_s=config.sensing.hold_s,
         false_alarms_per_day=config.sensing.false_alarms_per_day,
         make_detector=_maker(detector, config),
     )
 
 
-def hear_baseband(pipeline: Pipeline, blocks: Iterator[BasebandBlock], *, pcm_rate_hz: int, block_ms: int) -> Heard:
-    """Feed blocks of any length, cut into those that the service would get."""
+def hear_baseband(
+    pipeline: Pipeline,
+    blocks: Iterator[BasebandBlock],
+    *,
+    pcm_rate_hz: int,
+    block_ms: int,
+    ranges: Iterator[RangeFrame] = iter(()),  # noqa: B008  it is empty whoever uses it
+) -> Heard:
+    """Feed blocks of any length, cut into those that the service would get, and echoes of pulses as they would come."""
     heard, expected = Heard(), None
+    coming = Coming(ranges)
     for block in blocks:
         frames = round(pcm_rate_hz / block.rate_hz)
         samples = pcm_rate_hz * block_ms // 1000 // frames
@@ -105,8 +121,31 @@ def hear_baseband(pipeline: Pipeline, blocks: Iterator[BasebandBlock], *, pcm_ra
             lost = 0 if expected is None else first - expected
             expected = first + piece.shape[2] * frames
             end_s = (expected - frames + 1) / pcm_rate_hz
-            heard.note(pipeline.sense(part, end_s=end_s, lost_frames=lost), end_s)
+            step = pipeline.sense(part, end_s=end_s, lost_frames=lost, ranges=coming.until(end_s - RANGE_LAG_S))
+            heard.note(step, end_s)
     return heard
+
+
+class Coming:
+    """Range frames that wait for their time."""
+
+    def __init__(self, frames: Iterator[RangeFrame]) -> None:
+        self._frames = frames
+        self._next = next(frames, None)
+
+    def until(self, t_s: float) -> list[RangeFrame]:
+        """All whose pulses left the tweeter before."""
+        found = []
+        while self._next is not None and self._next.t_s <= t_s:
+            found.append(self._next)
+            self._next = next(self._frames, None)
+        return found
+
+
+def frames_of(room: RangeRoom) -> Iterator[RangeFrame]:
+    """Echoes of all pulses of a scene."""
+    while (frames := room.read(_READ_S)) is not None:
+        yield from frames
 
 
 def hear_recording(pipeline: Pipeline, audio: WavAudio) -> Heard:

@@ -20,12 +20,13 @@ from appliance.config.schema import Config
 from appliance.errors import ApplianceError, SourceError
 from appliance.evaluation import scoring
 from appliance.evaluation.cases import WARM_UP_S, Case
-from appliance.evaluation.hearing import MICS, Heard, hear_baseband, hear_recording, make_pipeline
+from appliance.evaluation.hearing import MICS, Heard, frames_of, hear_baseband, hear_recording, make_pipeline
 from appliance.evaluation.scenes import gait_of, scene_of
 from appliance.evaluation.scoring import Span
 from appliance.hardware.wav import WavAudio
 from appliance.simulation.baseband import PCM_RATE_HZ, BasebandRoom
 from appliance.simulation.captures import Captures
+from appliance.simulation.ranges import RangeRoom
 from appliance.simulation.scenes import Scene
 from appliance.simulation.truth import truth
 from appliance.types import BasebandBlock, MotionClass, Presence, Tones
@@ -52,19 +53,31 @@ _SOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is judged, and what with: the detector's name or its model's file, and folders that need not be there."""
+    """What is judged, and what with: the detector's name or its model's file, and folders that need not be there.
+
+    `pets` judges it as it is set in homes with pets.
+    """
 
     detector: str = "threshold"
     captures: Path | None = None
     recordings: Path | None = None
+    pets: bool = False
+
+    @property
+    def config(self) -> Config:
+        """The configuration that is judged: the shipped one, with pets or without."""
+        shipped = load_config(None)
+        sensing = shipped.sensing.model_copy(update={"pets": self.pets})
+        return shipped.model_copy(update={"sensing": sensing})
 
     @property
     def identity(self) -> str:
         """Tells detectors apart: a model by its bytes and its manifest's."""
         path = Path(self.detector)
+        pets = " with pets" if self.pets else ""
         if path.suffix != ".tflite":
-            return self.detector
-        return hashlib.sha256(path.read_bytes() + path.with_suffix(".json").read_bytes()).hexdigest()[:16]
+            return self.detector + pets
+        return hashlib.sha256(path.read_bytes() + path.with_suffix(".json").read_bytes()).hexdigest()[:16] + pets
 
     @property
     def gestures(self) -> list[str]:
@@ -107,7 +120,7 @@ def judge(case: Case, subject: Subject, version: str) -> Outcome:
     """
     if version != code_version():
         raise StaleWorker(f"a worker runs code {code_version()}, wanted {version}: install the same version everywhere")
-    config = load_config(None)
+    config = subject.config
     return _gesture(case, subject, config) if case.section == "gestures" else _scene(case, subject, config)
 
 
@@ -118,8 +131,14 @@ def _scene(case: Case, subject: Subject, config: Config) -> Outcome:
     scene = scene_of(case, captures, bats=str(subject.bats) if subject.bats else None)
     tones = Tones(config.emission.carriers_hz, config.emission.level_db_spl)
     room = BasebandRoom(scene, tones=tones, mics=MICS)
+    chirps = config.emission.wanted_chirps()
     pipeline = make_pipeline(
-        config, detector=subject.detector, rate_hz=PCM_RATE_HZ, mics=MICS, carriers_hz=tones.carriers_hz
+        config,
+        detector=subject.detector,
+        rate_hz=PCM_RATE_HZ,
+        mics=MICS,
+        carriers_hz=tones.carriers_hz,
+        chirps=chirps,
     )
 
     def timed() -> Iterator[BasebandBlock]:
@@ -131,7 +150,8 @@ def _scene(case: Case, subject: Subject, config: Config) -> Outcome:
                 return
             yield block
 
-    heard = hear_baseband(pipeline, timed(), pcm_rate_hz=PCM_RATE_HZ, block_ms=config.audio.block_ms)
+    ranges = iter(()) if chirps is None else frames_of(RangeRoom(scene, chirps=chirps, mics=MICS))
+    heard = hear_baseband(pipeline, timed(), pcm_rate_hz=PCM_RATE_HZ, block_ms=config.audio.block_ms, ranges=ranges)
     cost["sense_s"] = time.process_time() - began_s - cost["scene_s"]
     began_s = time.process_time()
     outcome = _score(case, scene, heard, hold_s=config.sensing.hold_s)
@@ -267,7 +287,12 @@ def _gesture(case: Case, subject: Subject, config: Config) -> Outcome:
         audio = WavAudio(path)
         try:
             pipeline = make_pipeline(
-                config, detector=subject.detector, rate_hz=audio.rate_hz, mics=audio.mics, carriers_hz=audio.carriers_hz
+                config,
+                detector=subject.detector,
+                rate_hz=audio.rate_hz,
+                mics=audio.mics,
+                carriers_hz=audio.carriers_hz,
+                chirps=None,
             )
             heard = hear_recording(pipeline, audio)
         finally:

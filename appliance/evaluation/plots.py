@@ -13,8 +13,8 @@ from appliance.evaluation.cases import CELL_M
 from appliance.evaluation.figures import Figures
 
 _INK = "#7a808c"
-_COLOURS = ("#3b82d6", "#e0762f", "#2fa37c", "#c2549d", "#b59a16", "#7d68d1", "#d14b4b", "#5d9fb0")
-_STYLE: Any = {
+COLOURS = ("#3b82d6", "#e0762f", "#2fa37c", "#c2549d", "#b59a16", "#7d68d1", "#d14b4b", "#5d9fb0")
+STYLE: Any = {
     "font.family": "sans-serif", "font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "pipistrelle",
     "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": _INK, "grid.alpha": 0.25,
@@ -42,7 +42,7 @@ def plots_of(figures: Figures) -> dict[str, str]:
 
 
 def _drawn(draw: Callable[[Axes], None], *, size: tuple[float, float] = (6.4, 3.6)) -> str:
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot())
         out = io.StringIO()
@@ -57,8 +57,8 @@ def _curves(axes: Axes, curves: Sequence[Figures]) -> None:
         points = curve["points"]
         per_day = [max(point["per_day"] or point["per_day_high"], _FEWEST_PER_DAY) for point in points]
         recalls = [100.0 * point["recall"] for point in points]
-        line = "-" if number < len(_COLOURS) else "--"
-        colour = _COLOURS[number % len(_COLOURS)]
+        line = "-" if number < len(COLOURS) else "--"
+        colour = COLOURS[number % len(COLOURS)]
         axes.plot(per_day, recalls, line, color=colour, lw=1.5, label=curve["name"].replace("_", " "))
         shipped = next(at for at, point in enumerate(points) if point["threshold"] == 0.0)
         face = colour if points[shipped]["per_day"] else "none"
@@ -76,7 +76,7 @@ def _range(axes: Axes, walk: Figures) -> None:
         high = [100.0 * (cell["recall_high"] - cell["recall"]) for cell in cells]
         error = [[max(0.0, value) for value in side] for side in (low, high)]
         axes.errorbar(
-            at, share, error, fmt="o-", ms=4, lw=1.5, elinewidth=0.8, color=_COLOURS[number], label=f"{speed:g} m/s"
+            at, share, error, fmt="o-", ms=4, lw=1.5, elinewidth=0.8, color=COLOURS[number], label=f"{speed:g} m/s"
         )
     axes.set(xlabel="distance, m (of the far end of the walk, from 3 m on)", ylabel="recall, %", ylim=(-2, 102))
     axes.legend(loc="lower left")
@@ -85,7 +85,7 @@ def _range(axes: Axes, walk: Figures) -> None:
 def _latency(axes: Axes, walk: Figures) -> None:
     times_s, events = walk["latencies_s"], walk["near"]["events"]
     share = [_LATENCY_PERCENT * (number + 1) / events for number in range(len(times_s))]
-    axes.step([0.0, *times_s], [0.0, *share], where="post", color=_COLOURS[0])
+    axes.step([0.0, *times_s], [0.0, *share], where="post", color=COLOURS[0])
     axes.set(xlabel="s from the first movement to motion being told", ylabel="walks to 6 m, %", ylim=(0, 102))
     axes.set_xlim(left=0.0)
 
@@ -94,8 +94,8 @@ def _splits(axes: Axes, splits: Figures) -> None:
     for row, split in enumerate(splits.values()):
         shares = [100.0 * group["recall"] for group in split["groups"]]
         nudge = [row + 0.25 * ((number % 5) / 4.0 - 0.5) for number in range(len(shares))]
-        axes.plot(shares, nudge, "o", ms=5, alpha=0.6, color=_COLOURS[row], markeredgewidth=0)
-        axes.plot([100.0 * split["median"]] * 2, [row - 0.3, row + 0.3], color=_COLOURS[row], lw=2)
+        axes.plot(shares, nudge, "o", ms=5, alpha=0.6, color=COLOURS[row], markeredgewidth=0)
+        axes.plot([100.0 * split["median"]] * 2, [row - 0.3, row + 0.3], color=COLOURS[row], lw=2)
     axes.set_yticks(range(len(splits)), [f"each {name}" for name in splits])
     axes.set(xlabel="recall of all walks, %", ylim=(-0.6, len(splits) - 0.4))
     axes.invert_yaxis()
@@ -113,7 +113,7 @@ def _map(axes: Axes, cells: list[list[float | None]]) -> None:
                 axes.text(
                     (x + 0.5) * CELL_M, (y + 0.5) * CELL_M, f"{100 * share:.0f}", ha="center", va="center", color=ink
                 )
-    axes.plot(0.0, across * CELL_M / 2.0, ">", ms=12, color=_COLOURS[1], clip_on=False)
+    axes.plot(0.0, across * CELL_M / 2.0, ">", ms=12, color=COLOURS[1], clip_on=False)
     axes.set(
         xlabel="m from the device",
         ylabel="m across",

@@ -1,4 +1,4 @@
-"""How much is judged: a quick look for every day, and the full set behind the published figures."""
+"""How much is judged."""
 
 import time
 from collections import defaultdict
@@ -10,7 +10,11 @@ from appliance.evaluation import cases
 from appliance.evaluation.cases import Case
 from appliance.evaluation.judge import Subject, code_version, judge
 
-PROFILES = ("quick", "full")
+PROFILES = ("quick", "full", "weeks")
+"""A look for every day, the full set behind the published figures, and a week of each empty room."""
+
+_LONG = ("quiet", "hvac", "fan", "oscillating_fan", "curtain")
+"""Beside what a home may stand empty for a week."""
 
 _QUIET_S = 0.0045
 _PERSON_S = 0.012
@@ -25,7 +29,7 @@ _PROBE_S = 80.0
 
 def cases_of(profile: str, subject: Subject) -> list[Case]:
     """The cases of a profile: first one of every kind, then another, so that any part of a run tells of all kinds."""
-    found = _full(subject) if profile == "full" else _quick(subject)
+    found = {"quick": _quick, "full": _full, "weeks": _weeks}[profile](subject)
     rounds: dict[tuple[object, ...], int] = defaultdict(int)
     ranked = []
     for case in sorted(found, key=lambda case: case.key("")):
@@ -53,6 +57,10 @@ def _full(subject: Subject) -> Iterator[Case]:
     yield from cases.coverage_cases()
     yield from cases.visit_cases(24, hold_s=_hold_s())
     yield from cases.replayed_cases(subject.gestures, bats=subject.bats is not None, bat_rooms=6)
+
+
+def _weeks(_subject: Subject) -> Iterator[Case]:
+    yield from cases.stress_cases(168, empty_s=3600.0, nuisances=_LONG, activities=("empty",))
 
 
 def _hold_s() -> float:

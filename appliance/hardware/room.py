@@ -47,6 +47,9 @@ _DEFAULT_FREQUENCY_HZ = 40_000.0
 _RETUNED = 0.02
 """A played frequency that differs by less is the same; the absorption must not jump with an analysis' fine detail."""
 
+_LONG_S = 3.0
+"""Over so long the mean of a sweep beside a tone stands still."""
+
 _LEFT_OF_MUSIC = 1e-8
 """Of all that is played: ultrasound below this is what is left of music."""
 
@@ -112,6 +115,7 @@ class VirtualRoom:
         self._frame = 0
         self._middle_hz = _DEFAULT_FREQUENCY_HZ
         self._is_wide = False
+        self._played_power = self._played_moment = 0.0
         self._signal_before = np.zeros(2, np.float32)
         self._playback: deque[NDArray[np.int32]] = deque(
             np.zeros(block_frames, np.int32) for _ in range(_LATENCY_BLOCKS)
@@ -214,9 +218,9 @@ class VirtualRoom:
     def _look(self, signal: NDArray[np.float32]) -> "_Played":
         """Where absorption and reflection are taken, and the signal by whose help they change over frequency.
 
-        The frequency is the mean by power of tones and chirps, kept while it is about that; music beside them must not
-        change how they are heard. Once something wide has been played (several tones, a chirp), gains follow a straight
-        line over frequency around it.
+        The frequency is the mean by power of tones and chirps, over seconds, kept while it is about that; music beside
+        them must not change how they are heard. Once something wide has been played (several tones, a chirp), gains
+        follow a straight line over frequency around it.
         """
         power = np.abs(np.fft.rfft(signal * np.hanning(len(signal)))) ** 2
         first = round(MIN_CARRIER_HZ * len(signal) / self.rate_hz)
@@ -226,6 +230,11 @@ class VirtualRoom:
             mean_hz = float(power @ frequency_hz / power.sum())
             spread_hz = float(np.sqrt(power @ (frequency_hz - mean_hz) ** 2 / power.sum()))
             self._is_wide |= spread_hz > _WIDE_HZ
+            # a sweep is elsewhere in each block: gains that followed it would shake the tone beside it
+            kept = math.exp(-len(signal) / self.rate_hz / _LONG_S) if self._is_wide else 0.0
+            self._played_power = kept * self._played_power + float(power.sum())
+            self._played_moment = kept * self._played_moment + float(power @ frequency_hz)
+            mean_hz = self._played_moment / self._played_power
             if abs(mean_hz / self._middle_hz - 1.0) > _RETUNED:
                 self._middle_hz = mean_hz
         whole = np.concatenate([self._signal_before, signal])

@@ -1,4 +1,4 @@
-"""Which moments are worth learning from: the one measure that sorts a corpus and that a device keeps snippets by."""
+"""Which moments are worth learning from, as far as scores tell: the measure that a device keeps snippets by."""
 
 import math
 

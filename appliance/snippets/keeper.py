@@ -4,7 +4,7 @@ Everything here runs in the audio thread; what is handed over is written by anot
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from appliance.snippets.answer import Answer
 from appliance.snippets.doubt import DoubtWatch, highest_doubt
 from appliance.snippets.ring import BasebandRing
 from appliance.snippets.snippet import Facts, Reason, Snippet, motion_of, score_row
-from appliance.types import BasebandBlock
+from appliance.types import BasebandBlock, RangeFrame
 
 _LEAST_S = 2.0
 """What is shorter tells nothing: the detector itself learns the room for longer."""
@@ -89,9 +89,12 @@ class KeepingPipeline(Pipeline):
         lost_frames: int = 0,
         silent: bool = False,
         faults: tuple[str, ...] = (),
+        ranges: Sequence[RangeFrame] = (),
     ) -> Step:
         """As `Pipeline` does it."""
-        step = super().sense(baseband, end_s=end_s, lost_frames=lost_frames, silent=silent, faults=faults)
+        step = super().sense(
+            baseband, end_s=end_s, lost_frames=lost_frames, silent=silent, faults=faults, ranges=ranges
+        )
         if lost_frames or silent or self._was_blind:
             # a snippet bridges no gap: what its replay begins with is what was known here
             self._forget()

@@ -17,6 +17,8 @@ def main() -> int:
     _add_generate(steps)
     _add_fold(steps)
     _add_train(steps)
+    _add_mine(steps)
+    _add_compare(steps)
     args = parser.parse_args()
     try:
         return int(args.run(args))
@@ -26,12 +28,13 @@ def main() -> int:
 
 
 def _add_generate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from models.training.clips import CORPORA, SHARES
+    from models.training.clips import CORPORA, EMISSIONS, SHARES
 
     parser = steps.add_parser("generate", help="simulate clips and keep what the model would see of them")
     parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--share", choices=tuple(SHARES), default="training")
     parser.add_argument("--corpus", choices=CORPORA, default="mixed")
+    parser.add_argument("--emission", choices=EMISSIONS, default="tones", help="what is played in it (tones)")
     parser.add_argument("--hours", type=float, required=True, help="of sound")
     parser.add_argument("--first-part", type=int, default=0, help="number of the first part")
     parser.add_argument("--captures", type=Path, help="folder with more motion captures")
@@ -46,7 +49,7 @@ def _generate(args: argparse.Namespace) -> int:
 
     args.data.mkdir(parents=True, exist_ok=True)
     count = max(1, round(args.hours * 3600.0 / CLIP_S / CLIPS_A_PART))
-    parts = [Part(args.share, args.corpus, args.first_part + number) for number in range(count)]
+    parts = [Part(args.share, args.corpus, args.first_part + number, args.emission) for number in range(count)]
     left = missing_parts(parts, args.data)
     print(f"{count} parts of {CLIPS_A_PART * CLIP_S / 60:g} min, {count - len(left)} of them done", flush=True)
     if not left:
@@ -98,9 +101,14 @@ def _fold(args: argparse.Namespace) -> int:
 
 
 def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from models.training.clips import EMISSIONS
+
     parser = steps.add_parser("train", help="train a network, choose its operating points, export it")
     parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--corpora", nargs="+", default=["mixed"], help="what is trained with")
+    parser.add_argument(
+        "--emissions", nargs="+", choices=EMISSIONS, default=list(EMISSIONS), help="what is played in it (any)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--name", default="motion", help="of the model's files")
     parser.add_argument("--epochs", type=int, default=12)
@@ -111,7 +119,94 @@ def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def _train(args: argparse.Namespace) -> int:
     from models.training.run import train
 
-    train(args.data, corpora=args.corpora, out=args.out, name=args.name, epochs=args.epochs, seed=args.seed)
+    train(
+        args.data,
+        corpora=args.corpora,
+        emissions=args.emissions,
+        out=args.out,
+        name=args.name,
+        epochs=args.epochs,
+        seed=args.seed,
+    )
+    return 0
+
+
+def _add_compare(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = steps.add_parser("compare", help="train a network for each emission, and tell which finds more people")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
+    parser.add_argument("--corpora", nargs="+", default=["mixed"], help="what is trained with")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of emissions.md, emissions.json and checkpoints"
+    )
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.set_defaults(run=_compare)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from models.training.emissions import compare
+
+    print(compare(args.data, corpora=args.corpora, out=args.out, epochs=args.epochs, seed=args.seed))
+    return 0
+
+
+_MINING = """\
+Trains a seed model on the corpus `seed` (quiet rooms, people alone), lets it sort the corpus `pool`, in which all else
+is rare, without its labels, takes the windows of 15 s that it would take for motion and that are unlike all it has
+learned from, gives them their labels, trains again with them, and so on. Beside it the same with as many windows
+drawn at random. Both are judged with the validation corpora `seed`, `tail` and `empty`.
+
+A run that was killed goes on where it was when the same command is given again; more rounds or seeds go on from there.
+
+  python -m models.training generate --data corpus --corpus seed --hours 1
+  python -m models.training generate --data corpus --corpus pool --hours 100
+  for corpus in seed tail empty; do
+      python -m models.training generate --data corpus --share validation --corpus $corpus --hours 3
+  done
+  python -m models.training mine --data corpus --out mined --rounds 3
+
+Results, in the folder --out, renewed after each round: mining.md (a table), mining.json (all figures), mining.svg (a
+plot), and training-mined-SEED-ROUND-*.parquet (the windows, a corpus: file, clip, rows and why of each in its
+metadata)."""
+
+
+def _add_mine(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = steps.add_parser(
+        "mine",
+        help="find what a seed model gets wrong in an unlabelled corpus, in rounds, and measure what that gains",
+        description=_MINING,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpora")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run: models, windows, results")
+    parser.add_argument("--rounds", type=int, default=3, help="at most; it ends when nothing new is found (3)")
+    parser.add_argument("--hours-a-round", type=float, default=0.25, help="of sound that is labelled (0.25)")
+    parser.add_argument("--seeds", type=int, default=3, help="how often all is done, from other first weights (3)")
+    parser.add_argument("--epochs", type=int, default=8, help="of each training (8)")
+    parser.add_argument("--pool", nargs="+", default=["pool"], help="corpora that are sorted, such as pool homes")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (one a core)")
+    parser.add_argument("--scheduler", help="a Dask scheduler, such as tcp://127.0.0.1:8786")
+    parser.set_defaults(run=_mine)
+
+
+def _mine(args: argparse.Namespace) -> int:
+    from models.training.gain import report
+    from models.training.mine import WINDOW_S
+    from models.training.rounds import Settings, run
+
+    settings = Settings(
+        data=args.data,
+        out=args.out,
+        pool=tuple(args.pool),
+        rounds=args.rounds,
+        windows=max(1, round(args.hours_a_round * 3600.0 / WINDOW_S)),
+        seeds=args.seeds,
+        epochs=args.epochs,
+        scheduler=args.scheduler,
+        workers=args.workers,
+    )
+    for models in run(settings):
+        print(report(settings.out, models), flush=True)
     return 0
 
 

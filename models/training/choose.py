@@ -1,5 +1,6 @@
 """Thresholds of a trained network: which log odds of motion give so many false alarms, and what is still found."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,27 @@ RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01, 0.001)
 PETS = frozenset({"cat", "dog"})
 """Left out of the usual thresholds: 'pets at home' is an operating point of its own."""
 
+MOVED = frozenset({"curtain", "blind", "plant", "door", "vacuum"})
+"""Left out of all thresholds: a rate is that of an empty room in which nothing goes from place to place or sways.
+Fans of all kinds, ventilation, music and sudden sounds stay in.
+"""
+
 _MOVING = [number for number, kind in enumerate(CLASSES) if kind in (MotionClass.MAJOR, MotionClass.MINOR)]
 _STILL = [number for number in range(len(CLASSES)) if number not in _MOVING]
 _GRID = np.arange(-4.0, 24.0, 0.25)
 _ALARMS_FOR_TAIL = 15
 _RANGES_M = ((0.0, 2.0), (2.0, 3.5), (3.5, 5.0), (5.0, 9.0))
 _JOIN_S, _SHORTEST_S = 1.0, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What somebody did: from when to when, at which hops of the clip [hops], how far off, and whether in full size."""
+
+    span: scoring.Span
+    during: NDArray[np.bool_]
+    distance_m: float
+    is_major: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +58,43 @@ def log_odds_of(outputs: NDArray[np.float32]) -> NDArray[np.float64]:
 def alarms(judged: Judged, *, pets: bool) -> tuple[NDArray[np.float64], float]:
     """False alarms at each threshold of the grid [thresholds], and hours of empty rooms that they were counted in."""
     counts, seconds = np.zeros(len(_GRID)), 0.0
-    rows = judged.rows
-    for clip, about in zip(rows.clips, rows.about, strict=True):
-        if bool(PETS & set(about["kinds"])) != pets or not np.isnan(rows.distance_m[clip]).all():
-            continue
-        settled = rows.settled[clip]
-        t_s = rows.t_s[clip][settled].astype(np.float64)
-        if not len(t_s):
-            continue
-        scores = _probability(judged.log_odds[clip][settled])
-        end_s = float(t_s[-1])
+    for t_s, scores, end_s in _empty_clips(judged, pets=pets):
         seconds += end_s - float(t_s[0])
         for number, threshold in enumerate(_GRID):
             counts[number] += len(scoring.motions_at(t_s, scores, threshold=float(threshold), end_s=end_s))
     return counts, seconds / 3600.0
+
+
+def _empty_clips(judged: Judged, *, pets: bool) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
+    """Times, probabilities of motion and end of each clip in which nobody is and nothing is `MOVED`.
+
+    Those with pets in them, or those without.
+    """
+    rows = judged.rows
+    for clip, about in zip(rows.clips, rows.about, strict=True):
+        kinds = set(about["kinds"])
+        if bool(PETS & kinds) != pets or MOVED & kinds or not np.isnan(rows.distance_m[clip]).all():
+            continue
+        settled = rows.settled[clip]
+        t_s = rows.t_s[clip][settled].astype(np.float64)
+        if len(t_s):
+            yield t_s, probability(judged.log_odds[clip][settled]), float(t_s[-1])
+
+
+def alarmed_clips(judged: Judged, *, pets: bool) -> tuple[int, NDArray[np.float64]]:
+    """Clips of empty rooms, and how many of them hold a false alarm at each threshold of the grid [thresholds]."""
+    clips, alarmed = 0, np.zeros(len(_GRID))
+    for t_s, scores, end_s in _empty_clips(judged, pets=pets):
+        clips += 1
+        for number, threshold in enumerate(_GRID):
+            alarmed[number] += bool(scoring.motions_at(t_s, scores, threshold=float(threshold), end_s=end_s))
+    return clips, alarmed
+
+
+def lowest(allowed: NDArray[np.bool_]) -> float:
+    """The lowest threshold of the grid from which on all are `allowed` [thresholds]."""
+    refused = np.flatnonzero(~allowed)
+    return float(_GRID[min(refused[-1] + 1, len(_GRID) - 1)] if len(refused) else _GRID[0])
 
 
 def thresholds(counts: NDArray[np.float64], hours: float) -> list[dict[str, float]]:
@@ -87,23 +126,37 @@ def thresholds(counts: NDArray[np.float64], hours: float) -> list[dict[str, floa
     return found
 
 
+def events_of(rows: Rows, clip: slice) -> list[Happened]:
+    """What people did in a clip."""
+    t_s = rows.t_s[clip].astype(np.float64)
+    moves = np.isin(rows.label[clip], _MOVING) & rows.settled[clip]
+    found = []
+    for span in scoring.spans(t_s, moves, join_s=_JOIN_S, shortest_s=_SHORTEST_S):
+        during = (t_s >= span[0]) & (t_s <= span[1])
+        distance_m = float(np.nanmedian(rows.distance_m[clip][during]))
+        found.append(Happened(span, during, distance_m, bool((rows.label[clip][during] == _MOVING[0]).any())))
+    return found
+
+
+def is_alone(kinds: Iterable[str]) -> bool:
+    """Whether there is nothing but people in a clip."""
+    return set(kinds) <= {*ACTIVITIES, "wd7_arm"}
+
+
 def recalls(judged: Judged, threshold: float) -> dict[str, dict[str, Any]]:
     """Share of what people did that is found, and after how long, by kind of motion and distance; nuisances or not."""
     found: dict[str, list[float]] = {}
     rows = judged.rows
     for clip, about in zip(rows.clips, rows.about, strict=True):
         t_s = rows.t_s[clip].astype(np.float64)
-        moves = np.isin(rows.label[clip], _MOVING) & rows.settled[clip]
-        said = scoring.motions_at(t_s, _probability(judged.log_odds[clip]), threshold=threshold, end_s=float(t_s[-1]))
-        events = scoring.spans(t_s, moves, join_s=_JOIN_S, shortest_s=_SHORTEST_S)
-        alone = set(about["kinds"]) <= {*ACTIVITIES, "wd7_arm"}
-        for event, result in zip(events, scoring.find(said, events, alone=True), strict=True):
-            during = (t_s >= event[0]) & (t_s <= event[1])
-            distance_m = float(np.nanmedian(rows.distance_m[clip][during]))
-            major = (rows.label[clip][during] == _MOVING[0]).any()
+        said = scoring.motions_at(t_s, probability(judged.log_odds[clip]), threshold=threshold, end_s=float(t_s[-1]))
+        events = events_of(rows, clip)
+        alone = is_alone(about["kinds"])
+        for event, result in zip(events, scoring.find(said, [each.span for each in events], alone=True), strict=True):
             for low_m, high_m in _RANGES_M:
-                if low_m <= distance_m < high_m:
-                    name = f"{'major' if major else 'minor'} {low_m:g}-{high_m:g} m{'' if alone else ', not alone'}"
+                if low_m <= event.distance_m < high_m:
+                    kind = "major" if event.is_major else "minor"
+                    name = f"{kind} {low_m:g}-{high_m:g} m{'' if alone else ', not alone'}"
                     found.setdefault(name, []).append(result.latency_s)
     return {
         name: {
@@ -120,6 +173,6 @@ def _finite(time_s: float) -> float | None:
     return round(time_s, 3) if np.isfinite(time_s) else None
 
 
-def _probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+def probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of motion; `scoring.logit` gives the log odds back."""
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -36.0, 36.0))))

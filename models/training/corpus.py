@@ -24,7 +24,7 @@ from appliance.errors import ApplianceError
 from appliance.evaluation.judge import code_version
 from appliance.features.evidence import FEATURE_VERSION, FEATURES
 from appliance.simulation.captures import Captures
-from models.training.clips import clip_of
+from models.training.clips import EMISSIONS, clip_of
 from models.training.listen import listen
 
 CLIPS_A_PART = 10
@@ -41,16 +41,17 @@ class CorpusError(ApplianceError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some clips of a corpus: `number` counts parts of CLIPS_A_PART clips."""
+    """Some clips of a corpus: `number` counts parts of CLIPS_A_PART clips; `emission` is what is played in them."""
 
     share: str
     corpus: str
     number: int
+    emission: str = "tones"
 
     @property
     def file_name(self) -> str:
         """Within the corpus's folder."""
-        return f"{self.share}-{self.corpus}-{self.number:05d}.parquet"
+        return f"{self.share}-{self.corpus}-{self.emission}-{self.number:05d}.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def make_part(part: Part, folder: str, captures: str | None, wanted_recipe: str)
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("clip", *_COLUMNS)}
     values, about = [], []
     for number in range(part.number * CLIPS_A_PART, (part.number + 1) * CLIPS_A_PART):
-        clip = clip_of(part.share, part.corpus, number, found)
+        clip = clip_of(part.share, part.corpus, number, found, emission=part.emission)
         heard = listen(clip)
         columns["clip"].append(np.full(len(heard.t_s), number, np.int32))
         for name in _COLUMNS:
@@ -104,7 +105,8 @@ def make_part(part: Part, folder: str, captures: str | None, wanted_recipe: str)
         values.append(heard.values)
         about.append({
             "clip": number, "seed": clip.seed, "kinds": clip.kinds, "mics": clip.mics, "believes": clip.believes,
-            "tones": asdict(clip.tones),
+            "emission": part.emission, "tones": clip.tones and asdict(clip.tones),
+            "chirps": clip.chirps and asdict(clip.chirps),
         })  # fmt: skip
     flat = np.concatenate(values).astype(np.float16).reshape(-1)
     table = pa.table({
@@ -185,13 +187,14 @@ def on_workers(
             cluster.close()
 
 
-def read_corpus(folder: Path, *, share: str, corpora: Sequence[str]) -> Rows:
-    """All that is there of some corpora.
+def read_corpus(folder: Path, *, share: str, corpora: Sequence[str], emissions: Sequence[str] = EMISSIONS) -> Rows:
+    """All that is there of some corpora, with those emissions.
 
     Raises:
         CorpusError: nothing is there, a file is damaged, or its values are of another version.
     """
-    paths = sorted(path for corpus in corpora for path in folder.glob(f"{share}-{corpus}-*.parquet"))
+    patterns = [f"{share}-{corpus}-{emission}-*.parquet" for corpus in corpora for emission in emissions]
+    paths = sorted(path for pattern in patterns for path in folder.glob(pattern))
     if not paths:
         raise CorpusError(
             f"{folder}: no {share} corpus {' or '.join(corpora)} there; make it: generate --share {share}"
@@ -208,7 +211,9 @@ def read_corpus(folder: Path, *, share: str, corpora: Sequence[str]) -> Rows:
             tables.append(pq.read_table(path))
         except (OSError, pa.ArrowException) as error:
             raise CorpusError(f"{path}: damaged: {error}; remove it and run generate again") from error
-        about += words["clips"]
+        # a unit whose loudspeaker has a notch at its carrier hears no tone, and its clip has no hop
+        heard = set(np.unique(tables[-1]["clip"].to_numpy()).tolist())
+        about += [each for each in words["clips"] if each["clip"] in heard]
     table = pa.concat_tables(tables).combine_chunks()
     clip = table["clip"].to_numpy()
     values = table["values"].combine_chunks()

@@ -1,9 +1,10 @@
-"""Training: whole clips in batches, several things learned at once, a checkpoint after each epoch."""
+"""Training: pieces of clips in batches, several things learned at once, a checkpoint after each epoch."""
 
 import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,10 @@ from models.training.corpus import Rows
 from models.training.listen import CLASSES, UNLABELLED
 from models.training.network import MotionNetwork
 
-BATCH_CLIPS = 8
+BATCH_PIECES = 8
+_PIECE_HOPS = 750
+"""20 s: six times what the network remembers. More steps for the same work than whole clips."""
+
 _PEAK_RATE = 4e-3
 _WARM_UP_SHARE = 0.05
 _DECAY = 1e-5
@@ -45,7 +49,7 @@ _MOVING = [CLASSES.index(MotionClass.MAJOR), CLASSES.index(MotionClass.MINOR)]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`values` [clips, hops, FEATURES]; the others [clips, hops]. Weights are 0 where nothing is to be learned."""
+    """`values` [pieces, hops, FEATURES]; the others [pieces, hops]. Weights are 0 where nothing is to be learned."""
 
     values: NDArray[np.float32]
     label: NDArray[np.int32]
@@ -66,28 +70,37 @@ def _weights(rows: Rows) -> NDArray[np.float32]:
     return np.where(rows.settled & (rows.label != UNLABELLED), weight, 0.0).astype(np.float32)
 
 
+def _pieces(clip: slice, random: np.random.Generator) -> Iterator[slice]:
+    """A clip cut into pieces of one length at a random phase; its ends that are shorter come too."""
+    cuts = np.arange(clip.start + random.integers(_PIECE_HOPS), clip.stop, _PIECE_HOPS).tolist()
+    for low, high in pairwise([clip.start, *cuts, clip.stop]):
+        if high > low:
+            yield slice(low, high)
+
+
 def batches(rows: Rows, random: np.random.Generator) -> Iterator[Batch]:
-    """All clips once, in random order; shorter ones are filled up at their end."""
+    """All clips once, in pieces in random order; shorter ones are filled up at their end."""
     weight = _weights(rows)
     moving = np.isin(rows.label, _MOVING) & (np.abs(np.nan_to_num(rows.radial_mps)) > _RADIAL_MPS)
-    clips = rows.clips
-    longest = max(clip.stop - clip.start for clip in clips)
-    order = random.permutation(len(clips))
-    for at in range(0, len(order) - BATCH_CLIPS + 1, BATCH_CLIPS):
-        chosen = [clips[number] for number in order[at : at + BATCH_CLIPS]]
+    pieces = [piece for clip in rows.clips for piece in _pieces(clip, random)]
+    order = random.permutation(len(pieces))
+    for at in range(0, len(order) - BATCH_PIECES + 1, BATCH_PIECES):
         batch = Batch(
-            np.zeros((BATCH_CLIPS, longest, FEATURES), np.float32),
-            *(np.zeros((BATCH_CLIPS, longest), kind) for kind in (np.int32, np.float32, np.float32, np.float32)),
+            np.zeros((BATCH_PIECES, _PIECE_HOPS, FEATURES), np.float32),
+            *(np.zeros((BATCH_PIECES, _PIECE_HOPS), kind) for kind in (np.int32, np.float32, np.float32, np.float32)),
         )
-        for row, clip in enumerate(chosen):
-            size = clip.stop - clip.start
-            batch.values[row, :size] = rows.values[clip]
-            batch.values[row, :size, 2 * BANDS : 3 * BANDS + 2] += random.normal(scale=_LEVEL_JITTER)
+        for row, number in enumerate(order[at : at + BATCH_PIECES]):
+            piece = pieces[number]
+            size = piece.stop - piece.start
+            batch.values[row, :size] = rows.values[piece]
+            jitter = random.normal(scale=_LEVEL_JITTER)
+            # where there are no tones they have no levels
+            batch.values[row, :size, 2 * BANDS : 3 * BANDS + 2] += jitter * batch.values[row, :size, -2:-1]
             # an unlabelled hop weighs nothing, but must have some class
-            batch.label[row, :size] = np.maximum(rows.label[clip], 0)
-            batch.weight[row, :size] = weight[clip]
-            batch.radial_mps[row, :size] = np.nan_to_num(rows.radial_mps[clip])
-            batch.radial_weight[row, :size] = moving[clip] & rows.settled[clip]
+            batch.label[row, :size] = np.maximum(rows.label[piece], 0)
+            batch.weight[row, :size] = weight[piece]
+            batch.radial_mps[row, :size] = np.nan_to_num(rows.radial_mps[piece])
+            batch.radial_weight[row, :size] = moving[piece] & rows.settled[piece]
         yield batch
 
 
@@ -107,7 +120,8 @@ class Training:
         self, network: MotionNetwork, rows: Rows, *, epochs: int, seed: int, folder: Path, identity: str
     ) -> None:
         self._network, self._rows, self._epochs, self._seed = network, rows, epochs, seed
-        steps = max(epochs * (len(rows.start) // BATCH_CLIPS), 2)
+        pieces = sum((clip.stop - clip.start) // _PIECE_HOPS + 1 for clip in rows.clips)
+        steps = max(epochs * (pieces // BATCH_PIECES), 2)
         warm_up = max(round(_WARM_UP_SHARE * steps), 1)
         rate = tf.keras.optimizers.schedules.CosineDecay(
             0.0, steps - warm_up, warmup_target=_PEAK_RATE, warmup_steps=warm_up

@@ -152,7 +152,7 @@ def _nearest(times_s: NDArray[np.float64], t_s: float) -> int | None:
 def _known(folder: Path) -> dict[str, str]:
     """The file in which each capture of the corpus is."""
     known = {}
-    for path in sorted(folder.glob(f"{_SHARE}-{CORPUS}-*.parquet")):
+    for path in sorted(folder.glob(f"{_SHARE}-{CORPUS}-tones-*.parquet")):
         try:
             words = json.loads(pq.read_schema(path).metadata[b"pipistrelle"])
             known |= {about["identity"]: path.name for about in words["clips"]}
@@ -162,8 +162,8 @@ def _known(folder: Path) -> dict[str, str]:
 
 
 def _write(heard: dict[str, tuple[Snippet, _Heard]], folder: Path) -> Path:
-    taken = [int(path.stem.rsplit("-", 1)[1]) for path in folder.glob(f"{_SHARE}-{CORPUS}-*.parquet")]
-    path = folder / f"{_SHARE}-{CORPUS}-{max(taken, default=-1) + 1:05d}.parquet"
+    taken = [int(path.stem.rsplit("-", 1)[1]) for path in folder.glob(f"{_SHARE}-{CORPUS}-tones-*.parquet")]
+    path = folder / f"{_SHARE}-{CORPUS}-tones-{max(taken, default=-1) + 1:05d}.parquet"
     about: list[dict[str, Any]] = []
     for number, (identity, (snippet, _)) in enumerate(heard.items()):
         facts = snippet.facts

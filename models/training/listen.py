@@ -1,18 +1,20 @@
 """A clip through the very pipeline of the service: what the model would have seen at each hop, and what was true."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.evaluation.hearing import hear_baseband
-from appliance.features.doppler import Doppler
-from appliance.features.evidence import FEATURES, Evidence
+from appliance.evaluation.hearing import RANGE_LAG_S, Coming, frames_of, hear_baseband
+from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES, Doppler
+from appliance.features.echoes import RangeEvidence
+from appliance.features.evidence import FEATURES, Evidence, add_echoes
 from appliance.pipeline import Pipeline
 from appliance.simulation.baseband import PCM_RATE_HZ, BasebandRoom
+from appliance.simulation.ranges import RangeRoom
 from appliance.simulation.truth import truth
-from appliance.types import DopplerFrame, Emission, MotionClass, Score
+from appliance.types import DopplerFrame, Emission, MotionClass, RangeFrame, Score, Tones
 from models.training.clips import Clip
 
 CLASSES = (
@@ -33,6 +35,8 @@ LABEL_LAG_S = 0.06
 _READ_S = 8.0
 _BLOCK_MS = 10
 _TRUTH_STEP_S = 0.02
+_BASEBAND_HZ = 2_400.0
+_WINDOW_S, _HOP_S = WINDOW_SAMPLES / _BASEBAND_HZ, HOP_SAMPLES / _BASEBAND_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,10 @@ class Recorder:
         self.settled.append(self._evidence.is_settled)
         return Score({MotionClass.MAJOR: self._motion_at(frame.t_s)}, None, frame.t_s, self._source)
 
+    def process_ranges(self, frame: RangeFrame) -> None:
+        """Hear the echoes of a pulse."""
+        self._evidence.process_ranges(frame)
+
     def tune(self, *, false_alarms_per_day: float) -> None:
         """What is known already knows no threshold."""
 
@@ -92,7 +100,29 @@ def listen(clip: Clip) -> Heard:
     """Everything that the model would have seen of a clip."""
     around = truth(clip.scene, np.arange(0.0, clip.scene.duration_s, _TRUTH_STEP_S))
     moves = np.isin(around.motion, [MotionClass.MAJOR, MotionClass.MINOR])
-    believed = moves if clip.believes else np.zeros_like(moves)
+    pulses = iter(()) if clip.chirps is None else frames_of(RangeRoom(clip.scene, chirps=clip.chirps, mics=clip.mics))
+    if clip.tones is None:
+        t_s, values, settled = _hear_chirps(pulses, clip.scene.duration_s)
+    else:
+        t_s, values, settled = _hear_tones(clip, clip.tones, pulses, moves if clip.believes else np.zeros_like(moves))
+    at = np.clip(np.rint((t_s - LABEL_LAG_S) / _TRUTH_STEP_S).astype(int), 0, len(moves) - 1)
+    number_of = {motion: number for number, motion in enumerate(CLASSES)}
+    return Heard(
+        t_s=t_s.astype(np.float32),
+        values=values.astype(np.float32).reshape(len(t_s), FEATURES),
+        settled=settled,
+        label=np.array([number_of[motion] for motion in around.motion[at]], np.int8),
+        radial_mps=around.radial_mps[at].astype(np.float32),
+        distance_m=around.distance_m[at].astype(np.float32),
+    )
+
+
+_Hops = tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]
+"""Times, values and whether they were settled, one row a hop."""
+
+
+def _hear_tones(clip: Clip, tones: Tones, pulses: Iterator[RangeFrame], believed: NDArray[np.bool_]) -> _Hops:
+    """Through the pipeline, whose detector believes what it is told of each 20 ms."""
     recorders: list[Recorder] = []
 
     def motion_at(t_s: float) -> float:
@@ -106,22 +136,25 @@ def listen(clip: Clip) -> Heard:
     pipeline = Pipeline(
         rate_hz=PCM_RATE_HZ,
         mics=clip.mics,
-        emission=Emission(tones=clip.tones),
+        emission=Emission(tones=tones),
         hold_s=120.0,
         false_alarms_per_day=1.0,
         make_detector=make,
     )
-    room = BasebandRoom(clip.scene, tones=clip.tones, mics=clip.mics)
-    hear_baseband(pipeline, iter(lambda: room.read(_READ_S), None), pcm_rate_hz=PCM_RATE_HZ, block_ms=_BLOCK_MS)
+    room = BasebandRoom(clip.scene, tones=tones, mics=clip.mics)
+    blocks = iter(lambda: room.read(_READ_S), None)
+    hear_baseband(pipeline, blocks, pcm_rate_hz=PCM_RATE_HZ, block_ms=_BLOCK_MS, ranges=pulses)
     (recorder,) = recorders
-    t_s = np.array(recorder.t_s)
-    at = np.clip(np.rint((t_s - LABEL_LAG_S) / _TRUTH_STEP_S).astype(int), 0, len(moves) - 1)
-    number_of = {motion: number for number, motion in enumerate(CLASSES)}
-    return Heard(
-        t_s=t_s.astype(np.float32),
-        values=np.array(recorder.values, np.float32).reshape(len(t_s), FEATURES),
-        settled=np.array(recorder.settled, bool),
-        label=np.array([number_of[motion] for motion in around.motion[at]], np.int8),
-        radial_mps=around.radial_mps[at].astype(np.float32),
-        distance_m=around.distance_m[at].astype(np.float32),
-    )
+    return np.array(recorder.t_s), np.array(recorder.values, np.float32), np.array(recorder.settled, bool)
+
+
+def _hear_chirps(pulses: Iterator[RangeFrame], duration_s: float) -> _Hops:
+    """Chirps alone, which the pipeline does not take: their part of the evidence, at hops of the same length."""
+    echoes, coming = RangeEvidence(), Coming(pulses)
+    t_s = np.arange(_WINDOW_S, duration_s, _HOP_S)
+    values = np.zeros((len(t_s), FEATURES), np.float32)
+    for row, hop_s in zip(values, t_s.tolist(), strict=True):
+        for frame in coming.until(hop_s - RANGE_LAG_S):
+            echoes.process(frame)
+        add_echoes(row, echoes, hop_s)
+    return t_s, values, values[:, -1] > 0.0

@@ -1,8 +1,9 @@
 """The network, in two forms that share their weights: over whole clips for training, and hop by hop for the device.
 
-Bands of both signs go through two convolutions over frequency, whose weights are the same for all speeds, then through
-causal convolutions over time whose reach doubles from block to block: 127 hops, 3.4 s, in all. The device keeps what
-the convolutions over time still need as one flat state, which goes in and comes out.
+Bands of both signs go through two convolutions over frequency, whose weights are the same for all speeds, gates of
+range through two over range, alike for all ranges, then everything through causal convolutions over time whose reach
+doubles from block to block: 127 hops, 3.4 s, in all. The device keeps what the convolutions over time still need as one
+flat state, which goes in and comes out.
 """
 
 import math
@@ -10,7 +11,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from appliance.features.evidence import BANDS, FEATURES
+from appliance.features.echoes import GATES
+from appliance.features.evidence import BANDS, FEATURES, TONE_FEATURES
 from models.training.listen import CLASSES
 
 OUTPUTS = len(CLASSES) + 2
@@ -20,8 +22,8 @@ DILATIONS = (1, 2, 4, 8, 16, 32)
 
 _TAPS = 3
 _BAND_CHANNELS = 8
+_GATE_CHANNELS = 6
 _CHANNELS = 32
-_EXTRAS = FEATURES - 3 * BANDS
 
 STATE = sum((_TAPS - 1) * dilation for dilation in DILATIONS) * _CHANNELS
 """Values that the device keeps from one hop to the next."""
@@ -45,8 +47,12 @@ class MotionNetwork(tf.Module):
         self.band_1_bias = bias("band_1_bias", _BAND_CHANNELS)
         self.band_2 = weight("band_2", 3, _BAND_CHANNELS, _BAND_CHANNELS)
         self.band_2_bias = bias("band_2_bias", _BAND_CHANNELS)
-        halved = -(-BANDS // 2)
-        self.enter = weight("enter", halved * _BAND_CHANNELS + FEATURES, _CHANNELS)
+        self.gate_1 = weight("gate_1", 3, 2, _GATE_CHANNELS)
+        self.gate_1_bias = bias("gate_1_bias", _GATE_CHANNELS)
+        self.gate_2 = weight("gate_2", 3, _GATE_CHANNELS, _GATE_CHANNELS)
+        self.gate_2_bias = bias("gate_2_bias", _GATE_CHANNELS)
+        halved = -(-BANDS // 2) * _BAND_CHANNELS + -(-GATES // 2) * _GATE_CHANNELS
+        self.enter = weight("enter", halved + FEATURES, _CHANNELS)
         self.enter_bias = bias("enter_bias", _CHANNELS)
         self.depth, self.point, self.point_bias = [], [], []
         for number, _ in enumerate(DILATIONS):
@@ -69,15 +75,34 @@ class MotionNetwork(tf.Module):
         bands = tf.stack([towards, away, values[:, 2 * BANDS : 3 * BANDS]], axis=2)
         bands = tf.nn.relu(tf.nn.conv1d(bands, self.band_1, 1, "SAME") + self.band_1_bias)
         bands = tf.nn.relu(tf.nn.conv1d(bands, self.band_2, 2, "SAME") + self.band_2_bias)
-        flat = tf.reshape(bands, (-1, bands.shape[1] * bands.shape[2]))
-        return tf.nn.relu(tf.concat([flat, values], 1) @ self.enter + self.enter_bias)
+        at = TONE_FEATURES
+        gates = tf.stack([values[:, at : at + GATES], values[:, at + GATES : at + 2 * GATES]], axis=2)
+        gates = tf.nn.relu(tf.nn.conv1d(gates, self.gate_1, 1, "SAME") + self.gate_1_bias)
+        gates = tf.nn.relu(tf.nn.conv1d(gates, self.gate_2, 2, "SAME") + self.gate_2_bias)
+        flat = [tf.reshape(each, (-1, each.shape[1] * each.shape[2])) for each in (bands, gates)]
+        return tf.nn.relu(tf.concat([*flat, values], 1) @ self.enter + self.enter_bias)
 
     def _leave(self, hidden: tf.Tensor) -> tf.Tensor:
         """[hops, _CHANNELS] -> [hops, OUTPUTS]."""
-        return tf.nn.relu(hidden @ self.leave + self.leave_bias) @ self.tell + self.tell_bias
+        return self._look(hidden) @ self.tell + self.tell_bias
+
+    def _look(self, hidden: tf.Tensor) -> tf.Tensor:
+        return tf.nn.relu(hidden @ self.leave + self.leave_bias)
 
     def clips(self, values: tf.Tensor) -> tf.Tensor:
         """[clips, hops, FEATURES] -> [clips, hops, OUTPUTS], from rest."""
+        shape = tf.shape(values)
+        return tf.reshape(self._leave(self._through(values)), (shape[0], shape[1], OUTPUTS))
+
+    def looks(self, values: tf.Tensor) -> tf.Tensor:
+        """[clips, hops, FEATURES] -> [clips, hops, channels]: the last layer before the outputs, `tell` of which they
+        are.
+        """
+        shape = tf.shape(values)
+        return tf.reshape(self._look(self._through(values)), (shape[0], shape[1], _CHANNELS))
+
+    def _through(self, values: tf.Tensor) -> tf.Tensor:
+        """[clips, hops, FEATURES] -> [clips * hops, _CHANNELS]."""
         shape = tf.shape(values)
         hidden = self._enter(tf.reshape(values, (-1, FEATURES)))
         hidden = tf.reshape(hidden, (shape[0], shape[1], _CHANNELS))
@@ -85,7 +110,7 @@ class MotionNetwork(tf.Module):
             past = tf.pad(hidden, ((0, 0), ((_TAPS - 1) * dilation, 0), (0, 0)))
             mixed = sum(past[:, tap * dilation : tap * dilation + shape[1]] * depth[tap] for tap in range(_TAPS))
             hidden += tf.nn.relu(mixed @ point + bias)
-        return tf.reshape(self._leave(tf.reshape(hidden, (-1, _CHANNELS))), (shape[0], shape[1], OUTPUTS))
+        return tf.reshape(hidden, (-1, _CHANNELS))
 
     @tf.function(
         input_signature=[

@@ -23,23 +23,37 @@ from models.training.network import STATE, MotionNetwork
 GOLDEN_HOPS = 400
 
 
-def train(data: Path, *, corpora: Sequence[str], out: Path, name: str, epochs: int, seed: int) -> dict[str, Any]:
+def fitted(
+    data: Path, *, corpora: Sequence[str], emissions: Sequence[str], out: Path, epochs: int, seed: int
+) -> tuple[MotionNetwork, Rows]:
+    """A trained network and what it learned from; its checkpoints are in `out`, and what is there is not done again.
+
+    Raises:
+        CorpusError: there is nothing to learn from.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.keras.utils.set_random_seed(seed)
+    rows = read_corpus(data, share="training", corpora=corpora, emissions=emissions)
+    network = MotionNetwork(seed=seed)
+    identity = f"{recipe()} {','.join(corpora)} {','.join(emissions)} {data.resolve()}"
+    training = Training(network, rows, epochs=epochs, seed=seed, folder=out / "checkpoints", identity=identity)
+    for number, loss in training.run():
+        print(f"{', '.join(emissions)}: epoch {number + 1} of {epochs}: loss {loss:.4f}", flush=True)
+    return network, rows
+
+
+def train(
+    data: Path, *, corpora: Sequence[str], emissions: Sequence[str], out: Path, name: str, epochs: int, seed: int
+) -> dict[str, Any]:
     """Train, choose thresholds, export; the manifest, which is also written.
 
     Raises:
         CorpusError: there is nothing to learn from or to choose thresholds by.
     """
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.keras.utils.set_random_seed(seed)
-    rows = read_corpus(data, share="training", corpora=corpora)
-    validation = read_corpus(data, share="validation", corpora=("mixed", "empty"))
-    network = MotionNetwork(seed=seed)
     out.mkdir(parents=True, exist_ok=True)
-    identity = f"{recipe()} {','.join(corpora)} {data.resolve()}"
-    training = Training(network, rows, epochs=epochs, seed=seed, folder=out / "checkpoints", identity=identity)
-    for number, loss in training.run():
-        print(f"epoch {number + 1} of {epochs}: loss {loss:.4f}", flush=True)
+    validation = read_corpus(data, share="validation", corpora=("mixed", "empty"), emissions=emissions)
+    network, rows = fitted(data, corpora=corpora, emissions=emissions, out=out, epochs=epochs, seed=seed)
 
     judged = choose.Judged(validation, choose.log_odds_of(outputs_of(network, validation)))
     counts, hours = choose.alarms(judged, pets=False)
@@ -64,6 +78,7 @@ def train(data: Path, *, corpora: Sequence[str], out: Path, name: str, epochs: i
             "date": datetime.now(UTC).date().isoformat(),
             "recipe": recipe(),
             "corpora": list(corpora),
+            "emissions": list(emissions),
             "hours": round(_hours(rows), 2),
             "epochs": epochs,
             "seed": seed,

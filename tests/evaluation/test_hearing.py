@@ -17,7 +17,7 @@ CARRIERS_HZ = (40_000.0,)
 
 
 def pipeline(**about):
-    about = {"detector": "threshold", "rate_hz": 192_000, "mics": 2, "carriers_hz": CARRIERS_HZ} | about
+    about = {"detector": "threshold", "rate_hz": 192_000, "mics": 2, "carriers_hz": CARRIERS_HZ, "chirps": None} | about
     return make_pipeline(load_config(None), **about)
 
 
@@ -60,6 +60,9 @@ def test_another_detector_is_one_line(blocks, monkeypatch):
 
         def process(self, frame):
             return Score({MotionClass.MAJOR: 1.0}, None, frame.t_s, "always")
+
+        def process_ranges(self, frame):
+            pass
 
         def tune(self, *, false_alarms_per_day):
             pass

@@ -3,13 +3,14 @@
 import dataclasses
 import itertools
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from appliance.errors import SourceError
 from appliance.evaluation import profiles
-from appliance.evaluation.cases import Case
+from appliance.evaluation.cases import WARM_UP_S, Case
 from appliance.evaluation.judge import Subject
 from appliance.evaluation.scenes import gait_of, scene_of
 from appliance.evaluation.split import JUDGING, SHARES, TRAINING
@@ -61,6 +62,22 @@ def test_every_case_is_a_scene_of_its_own_and_no_two_things_share_a_seed():
     kinds = [{getattr(case, name) for case in found} - {-1} for name in _SEEDS]
     for one, other in itertools.combinations(kinds, 2):
         assert not one & other
+
+
+def test_the_weeks_are_a_week_of_each_empty_room():
+    hours = Counter()
+    for case in profiles.cases_of("weeks", Recorded()):
+        assert (case.activity, case.person) == ("empty", -1)
+        hours[case.nuisance] += (case.duration_s - WARM_UP_S) / 3600.0
+    assert set(hours) == {"quiet", "hvac", "fan", "oscillating_fan", "curtain"}
+    assert set(hours.values()) == {168.0}
+
+
+def test_homes_with_pets_are_another_subject():
+    homes = Subject("threshold", pets=True)
+    assert homes.config.sensing.pets
+    assert not Subject("threshold").config.sensing.pets
+    assert homes.identity != Subject("threshold").identity
 
 
 def test_people_walk_by_captures_of_judging_only():

@@ -15,9 +15,14 @@ FALSE_ALARMS_PER_DAY = SensingConfig().false_alarms_per_day
 """As shipped, so that scenes and recordings tell of that operating point."""
 
 
-def make_pipeline(*, mics=4, emission=TONES, hold_s=8.0, rate_hz=192_000):
+def make_pipeline(*, mics=4, emission=TONES, hold_s=8.0, rate_hz=192_000, make_detector=None):
     return Pipeline(
-        rate_hz=rate_hz, mics=mics, emission=emission, hold_s=hold_s, false_alarms_per_day=FALSE_ALARMS_PER_DAY
+        rate_hz=rate_hz,
+        mics=mics,
+        emission=emission,
+        hold_s=hold_s,
+        false_alarms_per_day=FALSE_ALARMS_PER_DAY,
+        make_detector=make_detector,
     )
 
 

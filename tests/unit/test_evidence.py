@@ -7,7 +7,7 @@ from reference.evidence import Evidence as Twin
 from appliance.dsp import _core
 from appliance.dsp.spectrum import independent
 from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES, Doppler
-from appliance.features.evidence import BANDS, FEATURES, Evidence
+from appliance.features.evidence import BANDS, TONE_FEATURES, Evidence
 from appliance.types import BasebandBlock, DopplerFrame
 
 RATE_HZ = 2400.0
@@ -81,7 +81,7 @@ def test_direction_and_speed_are_where_they_should_be():
     last = seen(stage, Evidence(doppler=stage), iq)[-1]
     highest = int(last[: 2 * BANDS].argmax())
     assert highest == BANDS + 9, "280 Hz lies in bins 22 to 29 of the side that comes towards the array"
-    towards, away = last[-4], last[-3]
+    towards, away = last[TONE_FEATURES - 4], last[TONE_FEATURES - 3]
     assert towards - away > 1.0, "more than 20 dB"
 
 
@@ -169,6 +169,6 @@ def test_buffers_of_another_shape_are_refused():
 
 
 def test_the_bands_lie_within_the_spectrum():
-    assert FEATURES == 43
+    assert TONE_FEATURES == 43
     assert independent(1, doppler().spectrum.bin_correlation) == pytest.approx(1.0)
     assert HOP_SAMPLES < WINDOW_SAMPLES

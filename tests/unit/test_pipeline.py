@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.lockstep import TONES, events_of, listen, make_pipeline
 
+from appliance.classify.threshold import ThresholdDetector
 from appliance.events import EmissionChanged, MotionStarted, MotionStopped, PresenceChanged, StreamHealth
 from appliance.simulation.scenes import empty, walk
 from appliance.types import Chirps, Emission, PcmBlock, Presence, Tones
@@ -333,3 +334,26 @@ def test_chirps_beside_the_tone_bring_echoes_by_range_and_rest_with_it():
     assert power[frames[0].range_m < 0.1].max() == power.max()
     edges = (MotionStarted, PresenceChanged)
     assert Presence.OCCUPIED not in states([event for _, step in heard for event in of(step.events, edges)])
+
+
+def test_the_detector_hears_the_echoes_that_its_frames_come_with():
+    class Notes(ThresholdDetector):
+        def process(self, frame):
+            order.append(("frame", frame.t_s))
+            return super().process(frame)
+
+        def process_ranges(self, frame):
+            order.append(("echoes", frame.t_s))
+
+    order = []
+    chirps = Chirps(34_000.0, 43_000.0, pulse_s=0.005, fade_s=0.002, pulses_hz=20.0, level_db_spl=70.0)
+    pipeline = make_pipeline(
+        emission=Emission(tones=Tones((45_000.0,), level_db_spl=74.0), chirps=chirps),
+        make_detector=lambda doppler: Notes(doppler=doppler, false_alarms_per_day=1.0),
+    )
+    heard = list(listen(empty(duration_s=3.0), pipeline))
+    told = [frame.t_s for _, step in heard for frame in step.ranges]
+    assert len(told) > 20
+    assert [t_s for kind, t_s in order if kind == "echoes"] == told
+    between = [order[at - 1][1] for at, (kind, _) in enumerate(order) if kind == "echoes"]
+    assert np.ptp(np.subtract(told, between)) < 0.05, "they come between the frames of their time"

@@ -14,7 +14,7 @@ static int module_exec(PyObject *module)
         &pp_downconverter_type, &pp_tone_type,    &pp_chirp_type,      &pp_multipath_type,
         &pp_carrier_watch_type, &pp_clutter_type, &pp_doppler_type,    &pp_cfar_type,
         &pp_range_gate_type,    &pp_phasor_sum_type, &pp_echo_paths_type, &pp_echo_tones_type,
-        &pp_evidence_type,
+        &pp_evidence_type,      &pp_echoes_type,
     };
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         PyObject *const type = PyType_FromModuleAndSpec(module, types[t], NULL);

@@ -90,6 +90,7 @@ extern PyType_Spec pp_clutter_type;
 extern PyType_Spec pp_doppler_type;
 extern PyType_Spec pp_cfar_type;
 extern PyType_Spec pp_evidence_type;
+extern PyType_Spec pp_echoes_type;
 
 /* Functions of the module. */
 extern PyMethodDef pp_quality_methods[];

@@ -5,13 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The floor is what this share of instants stays below, so that neither steps nor gusts lift it. */
-#define FLOOR_SHARE 0.3
-#define FLOOR_DEVIATE (-0.524400512708041) /* standard normal quantile of FLOOR_SHARE */
-
-/* Up by FLOOR_SHARE of a step and down by the rest. A step is this much each second, and more at first. */
-#define FLOOR_DB_PER_S 1.0
-#define FIRST_STEP_DB 6.0
+#include "quiet.h"
 
 /* Powers below this, -200 dB as the spectra tell it at least, count as this. */
 #define SMALLEST_POWER 1e-21
@@ -68,9 +62,7 @@ pp_evidence *pp_evidence_create(const pp_evidence_spec *spec, char *reason)
     }
     evidence->spec = *spec;
     for (int b = 0; b < spec->bands.bands; b++) {
-        const double ninth = 1.0 / (9.0 * spec->shape[b]);
-        const double root = fmax(1.0 - ninth + FLOOR_DEVIATE * sqrt(ninth), 0.1);
-        evidence->quantile[b] = root * root * root;
+        evidence->quantile[b] = pp_quiet_quantile(spec->shape[b]);
     }
     return evidence;
 }
@@ -121,7 +113,6 @@ static bool take_power(pp_evidence *evidence, const float *power_dbfs)
     return true;
 }
 
-/* Quickly at first, by steps that shrink as those of a running mean do, then at its own pace. */
 static void follow(pp_evidence *evidence)
 {
     const size_t values = pp_evidence_rows(evidence) * bands_of(evidence);
@@ -130,31 +121,17 @@ static void follow(pp_evidence *evidence)
             evidence->floor[i] = evidence->power[i];
         }
     }
-    const double first_db = FIRST_STEP_DB / (double)(evidence->looks + 1);
-    const double step_db = fmax(FLOOR_DB_PER_S * evidence->spec.hop_s, first_db);
-    const double up = pow(10.0, 0.1 * FLOOR_SHARE * step_db);
-    const double down = pow(10.0, -0.1 * (1.0 - FLOOR_SHARE) * step_db);
+    const pp_quiet_steps steps = pp_quiet_steps_of(evidence->looks, evidence->spec.hop_s);
     for (size_t i = 0; i < values; i++) {
-        evidence->floor[i] *= evidence->power[i] > evidence->floor[i] ? up : down;
+        evidence->floor[i] *= evidence->power[i] > evidence->floor[i] ? steps.up : steps.down;
     }
     evidence->looks += evidence->looks < SIZE_MAX;
-}
-
-static float limited(double value)
-{
-    return (float)fmin(fmax(value, -PP_EVIDENCE_LIMIT), PP_EVIDENCE_LIMIT);
 }
 
 static float level(double power, double carrier)
 {
     const double db = 10.0 * log10(fmax(power, SMALLEST_POWER) / fmax(carrier, SMALLEST_POWER));
-    return limited((db - MIDDLE_DB) / UNIT_DB);
-}
-
-/* Standard normal deviate of a gamma variable of mean 1. */
-static double deviate(double ratio, double shape)
-{
-    return (cbrt(ratio) - 1.0 + 1.0 / (9.0 * shape)) * 3.0 * sqrt(shape);
+    return pp_limited((db - MIDDLE_DB) / UNIT_DB);
 }
 
 bool pp_evidence_execute(pp_evidence *evidence, const float *power_dbfs, const float *carrier_dbfs, float *values)
@@ -184,7 +161,7 @@ bool pp_evidence_execute(pp_evidence *evidence, const float *power_dbfs, const f
             over[row] += fmax(power / quiet - 1.0, 0.0);
             excess[b >= bands / 2] += fmax(power - quiet, 0.0);
         }
-        values[b] = limited(asinh(deviate(ratio / (double)rows, (double)rows * evidence->spec.shape[b])));
+        values[b] = pp_limited(asinh(pp_deviate(ratio / (double)rows, (double)rows * evidence->spec.shape[b])));
     }
     for (size_t b = 0; b < bands / 2; b++) {
         values[bands + b] = level(floor[bands / 2 + b] + floor[bands / 2 - 1 - b], carrier);
@@ -198,7 +175,7 @@ bool pp_evidence_execute(pp_evidence *evidence, const float *power_dbfs, const f
         highest = fmax(highest, over[row]);
         sum += over[row];
     }
-    extras[2] = sum > 0 ? limited(0.5 * log2(highest * (double)rows / sum)) : 0.0F;
-    extras[3] = limited(0.5 * log2((double)rows));
+    extras[2] = sum > 0 ? pp_limited(0.5 * log2(highest * (double)rows / sum)) : 0.0F;
+    extras[3] = pp_limited(0.5 * log2((double)rows));
     return true;
 }

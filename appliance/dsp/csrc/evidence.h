@@ -18,9 +18,6 @@
 /* Behind deviates [bands] and floor [bands / 2]: power towards and away, unevenness of the rows, number of rows. */
 #define PP_EVIDENCE_EXTRAS 4
 
-/* No value is farther from 0. */
-#define PP_EVIDENCE_LIMIT 10.0
-
 typedef struct {
     int rows;                   /* 1 to PP_MAX_ROWS */
     pp_bands bands;             /* an even number; band b and the one as far from the end are mirror images */

@@ -1,0 +1,76 @@
+"""Which emission is worth playing: a network for each, from the same scenes, judged at the same false alarms."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from appliance.evaluation.scoring import share_bounds
+from models.training import choose
+from models.training.clips import EMISSIONS
+from models.training.corpus import read_corpus
+from models.training.run import fitted, outputs_of
+
+_RATES_PER_HOUR = (1.0, 0.25)
+_PET_CLIPS_SHARE = 0.1
+"""Of clips with a pet and nobody, this many may hold a false alarm in homes with pets."""
+
+
+def compare(data: Path, *, corpora: Sequence[str], out: Path, epochs: int, seed: int) -> str:
+    """Train a network for each emission and judge it by the validation corpora; a table in Markdown, also written.
+
+    `emissions.json` has the same with its counts. What was trained before is not trained again.
+
+    Raises:
+        CorpusError: there is nothing to learn from or to judge by.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    found = {each: _judge(data, each, corpora=corpora, out=out, epochs=epochs, seed=seed) for each in EMISSIONS}
+    table = _table(found)
+    (out / "emissions.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (out / "emissions.md").write_text(table, encoding="utf-8")
+    return table
+
+
+def _judge(
+    data: Path, emission: str, *, corpora: Sequence[str], out: Path, epochs: int, seed: int
+) -> dict[str, dict[str, Any]]:
+    network, _ = fitted(data, corpora=corpora, emissions=(emission,), out=out, epochs=epochs, seed=seed)
+    rows = read_corpus(data, share="validation", corpora=("mixed", "empty"), emissions=(emission,))
+    judged = choose.Judged(rows, choose.log_odds_of(outputs_of(network, rows)))
+    counts, hours = choose.alarms(judged, pets=False)
+    points = {f"{rate:g} an hour": choose.lowest(counts <= rate * hours) for rate in _RATES_PER_HOUR}
+    clips, alarmed = choose.alarmed_clips(judged, pets=True)
+    points["pets at home"] = choose.lowest(alarmed <= _PET_CLIPS_SHARE * clips)
+    return {
+        name: {
+            "log_odds": odds,
+            "empty_hours": round(hours, 2),
+            "pet_clips": clips,
+            "recalls": choose.recalls(judged, odds),
+        }
+        for name, odds in points.items()
+    }
+
+
+def _table(found: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """A line for each operating point and kind of motion, a column for each emission."""
+    lines = [f"| false alarms | motion | {' | '.join(found)} |", f"|{'---|' * (2 + len(found))}"]
+    for point in next(iter(found.values())):
+        kinds = sorted({kind for each in found.values() for kind in each[point]["recalls"]})
+        for kind in kinds:
+            cells = [_cell(each[point]["recalls"].get(kind)) for each in found.values()]
+            lines.append(f"| {point} | {kind} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(recall: dict[str, Any] | None) -> str:
+    if recall is None:
+        return "-"
+    hits = round(recall["recall"] * recall["events"])
+    low, high = share_bounds(hits, recall["events"])
+    p50_s = recall["latency_p50_s"]
+    late = "" if p50_s is None or not np.isfinite(p50_s) else f", p50 {p50_s:.2f} s"
+    return f"{100 * recall['recall']:.0f} % of {recall['events']} ({100 * low:.0f} to {100 * high:.0f}){late}"

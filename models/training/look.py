@@ -1,0 +1,93 @@
+"""What a trained network makes of clips, and how it is kept: weights and the looks of all that it has learned from."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from models.training import mine
+from models.training.choose import log_odds_of
+from models.training.corpus import CorpusError
+from models.training.network import MotionNetwork
+
+_BATCH_CLIPS = 10
+
+
+class Peak(NamedTuple):
+    """A clip's candidate: first hop of its second, log odds of motion in it, and the look: the last hidden layer, mean
+    of that second and mean of the window around it [2 * channels].
+    """
+
+    hop: int
+    log_odds: float
+    look: NDArray[np.float32]
+
+
+class Observer:
+    """Hears whole clips with a network."""
+
+    def __init__(self, network: MotionNetwork) -> None:
+        self._forward = tf.function(network.looks, reduce_retracing=True)
+        self._tell, self._bias = network.tell.numpy(), network.tell_bias.numpy()
+
+    def hear(self, clips: Sequence[NDArray[Any]]) -> list[tuple[NDArray[np.float32], NDArray[np.float64]]]:
+        """Of clips [hops, FEATURES], each from rest: what the last hidden layer holds [hops, channels], and log odds of
+        motion [hops].
+        """
+        heard = []
+        for at in range(0, len(clips), _BATCH_CLIPS):
+            some = clips[at : at + _BATCH_CLIPS]
+            # few lengths, for each is traced anew
+            longest = -(-max(len(each) for each in some) // mine.WINDOW_HOPS) * mine.WINDOW_HOPS
+            batch = np.zeros((len(some), longest, some[0].shape[1]), np.float32)
+            for row, each in zip(batch, some, strict=True):
+                row[: len(each)] = each
+            for looks, each in zip(self._forward(tf.constant(batch)).numpy(), some, strict=True):
+                looks_there = looks[: len(each)]
+                heard.append((looks_there, log_odds_of(looks_there @ self._tell + self._bias)))
+        return heard
+
+    def peaks(self, clips: Sequence[NDArray[Any]], settled: Sequence[NDArray[np.bool_]]) -> list[Peak | None]:
+        """Each clip's candidate; None of one that is too short."""
+        found: list[Peak | None] = []
+        for (looks, log_odds), known in zip(self.hear(clips), settled, strict=True):
+            peak = mine.peak_of(log_odds, known)
+            if peak is None:
+                found.append(None)
+                continue
+            start = mine.window_start(peak[0], len(looks))
+            second, window = looks[peak[0] : peak[0] + mine.LOOK_HOPS], looks[start : start + mine.WINDOW_HOPS]
+            found.append(Peak(*peak, np.concatenate([second.mean(axis=0), window.mean(axis=0)])))
+        return found
+
+
+def keep(path: Path, network: MotionNetwork, known: NDArray[np.float32], judged: str) -> None:
+    """Write a network, what it has learned from, and what was found of it: whole or not at all."""
+    weights = {f"weight_{number}": each.numpy() for number, each in enumerate(network.trainable_variables)}
+    partial = path.with_suffix(".partial.npz")
+    try:
+        np.savez(partial, known=known, judged=judged, **weights)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise CorpusError(f"{path}: {error.strerror}; make room and run the same command again") from error
+
+
+def load(path: Path) -> MotionNetwork:
+    """A network that was kept.
+
+    Raises:
+        CorpusError: the file is damaged.
+    """
+    network = MotionNetwork(seed=0)
+    try:
+        with np.load(path) as kept:
+            for number, variable in enumerate(network.trainable_variables):
+                variable.assign(kept[f"weight_{number}"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CorpusError(f"{path}: damaged: {error}; remove it and run the same command again") from error
+    return network
