@@ -134,9 +134,9 @@ def test_folding_again_changes_nothing(tmp_path):
     fold([path], data)
     folded = fold([path], data)
     assert folded.path is None
-    assert "is in training-homes-00000.parquet already" in folded.left_out[0]
+    assert "is in training-homes-tones-00000.parquet already" in folded.left_out[0]
     more = fold([export(tmp_path / "more.tar", said(2))], data)
-    assert more.path.name == "training-homes-00001.parquet"
+    assert more.path.name == "training-homes-tones-00001.parquet"
     assert len(rows_of(data).clips) == 2
     more.path.write_bytes(b"damaged")
     with pytest.raises(CorpusError, match="fold its exports again"):

@@ -15,7 +15,7 @@ pytest.importorskip("pybullet_data", reason="people need motion capture: pip ins
 
 from appliance.classify.model import Network
 from appliance.evaluation.split import JUDGING, TRAINING, VALIDATION
-from appliance.features.evidence import FEATURES
+from appliance.features.evidence import FEATURE_VERSION, FEATURES
 from appliance.simulation.captures import Captures
 from models.training import choose, corpus
 from models.training.clips import CORPORA, clip_of
@@ -98,7 +98,7 @@ def test_another_recipe_another_version_and_nothing_at_all_are_told(tmp_path, sh
     part = Part("training", "empty", 0)
     make_part(part, str(tmp_path), None, recipe())
     monkeypatch.setattr(corpus, "FEATURE_VERSION", 99)
-    with pytest.raises(CorpusError, match="wanted feature version 99, found 1"):
+    with pytest.raises(CorpusError, match=f"wanted feature version 99, found {FEATURE_VERSION}"):
         read_corpus(tmp_path, share="training", corpora=("empty",))
 
 
