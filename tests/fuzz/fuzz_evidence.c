@@ -2,6 +2,7 @@
 
 #include "evidence.h"
 #include "fuzz.h"
+#include "quiet.h"
 
 enum { ROWS_MAX = 9, BINS_MAX = 300, LOOKS_MAX = 40 };
 
