@@ -105,7 +105,6 @@ def _believe_compiled(root: Path) -> None:
 def _fill_in(root: Path, version: str) -> None:
     """The disk's signature where partitions are named, and the version."""
     for name in (
-        "etc/fstab",
         "etc/rauc/system.conf",
         "etc/udev/rules.d/80-pipistrelle-stick.rules",
         "usr/lib/pipistrelle/data",

@@ -84,7 +84,7 @@ def _boot(args: argparse.Namespace, workspace: Workspace, port: int) -> None:
             first_start(guest)
             _keep_started(guest, workspace)
             _say("first start: the owner's file was taken up and wiped, the data partition has grown")
-            figures = timed_start(guest)
+            figures = timed_start(guest, listener)
             _say(f"the emulator was given {figures.share:.2f} of the {guest.processors} processors that it wanted")
             _say(f"service up {figures.service_up_s:.1f} s after systemd's start (bar: {UP_S:g} s)")
             _say(f"memory in use {figures.memory_mb:.0f} MB (bar: {MEMORY_MB:g} MB)")
