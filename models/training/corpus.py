@@ -115,7 +115,16 @@ def make_part(part: Part, folder: str, captures: str | None, wanted_recipe: str)
     })  # fmt: skip
     words = {"feature_version": FEATURE_VERSION, "recipe": wanted_recipe, "clips": about}
     table = table.replace_schema_metadata({b"pipistrelle": json.dumps(words).encode()})
-    path = Path(folder) / part.file_name
+    write_whole(table, Path(folder) / part.file_name)
+    return part.file_name
+
+
+def write_whole(table: pa.Table, path: Path) -> None:
+    """Write a table, whole or not at all.
+
+    Raises:
+        CorpusError: there is no room.
+    """
     partial = path.with_suffix(f".{os.getpid()}")
     try:
         pq.write_table(table, partial, compression="zstd")
@@ -123,7 +132,6 @@ def make_part(part: Part, folder: str, captures: str | None, wanted_recipe: str)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise CorpusError(f"{path}: {error.strerror}; make room and run the same command again") from error
-    return part.file_name
 
 
 _COLUMNS = ("t_s", "label", "radial_mps", "distance_m", "settled")

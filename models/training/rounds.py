@@ -6,7 +6,6 @@ train (a model each) and sort (some files of the pool each); what is taken is ch
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from models.training import mine
-from models.training.corpus import CorpusError, Part, on_workers, read_corpus, recipe
+from models.training.corpus import CorpusError, Part, on_workers, read_corpus, recipe, write_whole
 from models.training.windows import Window, annotate, sounds_of, taken, windowed
 
 SEED_ARM, ARMS = "seed", ("mined", "random")
@@ -151,10 +150,7 @@ def sort_shard(shard: Shard, data: str, out: str, wanted_recipe: str) -> str:
                         "hops": len(sound.settled), "peak": peak.hop, "log_odds": peak.log_odds,
                         "look": peak.look.tolist(),
                     })  # fmt: skip
-    path = Path(out) / shard.file_name
-    partial = path.with_suffix(f".{os.getpid()}")
-    pq.write_table(pa.Table.from_pylist(found), partial, compression="zstd")
-    partial.replace(path)
+    write_whole(pa.Table.from_pylist(found), Path(out) / shard.file_name)
     return shard.file_name
 
 

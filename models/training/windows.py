@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from appliance.features.evidence import FEATURES, SETTLE_S
-from models.training.corpus import CorpusError, Rows
+from models.training.corpus import CorpusError, Rows, write_whole
 from models.training.mine import WINDOW_HOPS
 
 
@@ -79,13 +79,7 @@ def annotate(chosen: Sequence[Window], data: Path, path: Path) -> None:
     table = pa.concat_tables(tables).replace_schema_metadata(
         {b"pipistrelle": json.dumps(words | {"clips": about}).encode()}
     )
-    partial = path.with_suffix(".partial")
-    try:
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise CorpusError(f"{path}: {error.strerror}; make room and run the same command again") from error
+    write_whole(table, path)
 
 
 def taken(path: Path) -> set[tuple[str, int]]:
