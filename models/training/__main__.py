@@ -132,7 +132,7 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _add_compare(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = steps.add_parser("compare", help="train a network for each emission, and tell which finds more people")
+    parser = steps.add_parser("compare", help="tell with which emission a network that knows all finds more people")
     parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--corpora", nargs="+", default=["mixed"], help="what is trained with")
     parser.add_argument(
