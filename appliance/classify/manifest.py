@@ -11,6 +11,10 @@ from appliance.types import MotionClass
 
 FORMAT = 1
 
+PET = "pet"
+"""Among a model's classes: a body that goes about as a person does, and may be a pet. Where pets live it is a nuisance,
+elsewhere it is somebody."""
+
 _T = TypeVar("_T")
 
 
@@ -18,9 +22,9 @@ _T = TypeVar("_T")
 class Manifest:
     """A model's manifest.
 
-    `classes` are those of the first outputs, in order. `thresholds` are pairs of false alarms a day and the log odds of
-    motion from which they are that rare, the most frequent first. `thresholds_with_pets` are the same where pets live,
-    or empty where nobody knows.
+    `classes` are those of the first outputs, in order: each `MotionClass`, and perhaps `PET`. `thresholds` are pairs of
+    false alarms a day and the log odds of motion from which they are that rare, the most frequent first.
+    `thresholds_with_pets` are the same where pets live, or empty where nobody knows.
     """
 
     name: str
@@ -28,7 +32,7 @@ class Manifest:
     feature_version: int
     features: int
     state: int
-    classes: tuple[MotionClass, ...]
+    classes: tuple[str, ...]
     thresholds: tuple[tuple[float, float], ...]
     thresholds_with_pets: tuple[tuple[float, float], ...] = ()
 
@@ -72,7 +76,7 @@ def read_manifest(text: bytes, *, name: str) -> Manifest:
             feature_version=_of(int, said["feature_version"]),
             features=_of(int, said["features"]),
             state=_of(int, said["state"]),
-            classes=tuple(MotionClass(each) for each in said["classes"]),
+            classes=tuple(each if each == PET else MotionClass(each) for each in said["classes"]),
             thresholds=_thresholds(said["thresholds"]),
             thresholds_with_pets=_thresholds(said.get("thresholds_with_pets", [])),
         )
@@ -96,7 +100,7 @@ def _check(manifest: Manifest, name: str) -> None:
     _check_thresholds(manifest.thresholds, f"{name}: thresholds")
     if manifest.thresholds_with_pets:
         _check_thresholds(manifest.thresholds_with_pets, f"{name}: thresholds_with_pets")
-    if len(set(manifest.classes)) != len(MotionClass):
+    if set(manifest.classes) - {PET} != set(MotionClass) or len(set(manifest.classes)) != len(manifest.classes):
         raise ModelError(f"{name}: classes: wanted each of {', '.join(MotionClass)} once; install the model anew")
 
 

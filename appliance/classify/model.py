@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.classify.manifest import Manifest, read_manifest
+from appliance.classify.manifest import PET, Manifest, read_manifest
 from appliance.classify.tflite import load_interpreter
 from appliance.errors import ModelError
 from appliance.features.doppler import Doppler
@@ -152,9 +152,11 @@ class ModelDetector:
     def _score(self, t_s: float, outputs: list[float]) -> Score:
         count = len(self._classes)
         highest = max(outputs[:count])
-        weight = {kind: math.exp(each - highest) for kind, each in zip(self._classes, outputs, strict=False)}
+        told = {kind: math.exp(each - highest) for kind, each in zip(self._classes, outputs, strict=False)}
+        weight = {kind: told[kind] for kind in MotionClass}
+        weight[MotionClass.NUISANCE if self._pets else MotionClass.MAJOR] += told.get(PET, 0.0)
         moving = sum(weight[kind] for kind in _MOTION)
-        still = sum(weight.values()) - moving
+        still = sum(each for kind, each in weight.items() if kind not in _MOTION)
         # what is too small for a float to tell from nothing has log odds of some hundreds
         tiny = 1e-300
         log_odds = math.log(max(moving, tiny)) - math.log(max(still, tiny)) - self._threshold

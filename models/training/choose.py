@@ -7,24 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.classify.manifest import PET
 from appliance.evaluation import scoring
 from appliance.simulation.sample import ACTIVITIES
 from appliance.types import MotionClass
 from models.training.corpus import Rows
+from models.training.kinds import KINDS, PETS
 from models.training.listen import CLASSES
 
 RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01, 0.001)
-
-PETS = frozenset({"cat", "dog"})
-"""Left out of the usual thresholds: 'pets at home' is an operating point of its own."""
 
 MOVED = frozenset({"curtain", "blind", "plant", "door", "vacuum"})
 """Left out of all thresholds: a rate is that of an empty room in which nothing goes from place to place or sways.
 Fans of all kinds, ventilation, music and sudden sounds stay in.
 """
 
-_MOVING = [number for number, kind in enumerate(CLASSES) if kind in (MotionClass.MAJOR, MotionClass.MINOR)]
-_STILL = [number for number in range(len(CLASSES)) if number not in _MOVING]
+_MOVING = [CLASSES.index(MotionClass.MAJOR), CLASSES.index(MotionClass.MINOR)]
 _GRID = np.arange(-4.0, 24.0, 0.25)
 _ALARMS_FOR_TAIL = 15
 _RANGES_M = ((0.0, 2.0), (2.0, 3.5), (3.5, 5.0), (5.0, 9.0))
@@ -43,37 +41,45 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a network said of a corpus: `log_odds` of motion [rows]."""
+    """What a network said of a corpus: `log_odds` of motion [rows], judged as in homes with `pets` or without."""
 
     rows: Rows
     log_odds: NDArray[np.float64]
+    pets: bool
 
 
-def log_odds_of(outputs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log odds of motion for outputs [rows, outputs] of the network."""
-    logits = outputs.astype(np.float64)
-    return np.asarray(np.logaddexp.reduce(logits[:, _MOVING], axis=1) - np.logaddexp.reduce(logits[:, _STILL], axis=1))
+def judged(rows: Rows, outputs: NDArray[np.float32], *, pets: bool) -> Judged:
+    """What outputs [rows, outputs] of the network say of a corpus."""
+    return Judged(rows, log_odds_of(outputs, pets=pets), pets)
 
 
-def alarms(judged: Judged, *, pets: bool) -> tuple[NDArray[np.float64], float]:
+def log_odds_of(outputs: NDArray[np.float32], *, pets: bool) -> NDArray[np.float64]:
+    """Log odds of motion for outputs [rows, outputs] of the network; what may be a pet is one where `pets` live."""
+    logits = outputs[:, : len(KINDS)].astype(np.float64)
+    moving = [*_MOVING, *([] if pets else [KINDS.index(PET)])]
+    still = [number for number in range(len(KINDS)) if number not in moving]
+    return np.asarray(np.logaddexp.reduce(logits[:, moving], axis=1) - np.logaddexp.reduce(logits[:, still], axis=1))
+
+
+def alarms(judged: Judged) -> tuple[NDArray[np.float64], float]:
     """False alarms at each threshold of the grid [thresholds], and hours of empty rooms that they were counted in."""
     counts, seconds = np.zeros(len(_GRID)), 0.0
-    for t_s, scores, end_s in _empty_clips(judged, pets=pets):
+    for t_s, scores, end_s in _empty_clips(judged):
         seconds += end_s - float(t_s[0])
         for number, threshold in enumerate(_GRID):
             counts[number] += len(scoring.motions_at(t_s, scores, threshold=float(threshold), end_s=end_s))
     return counts, seconds / 3600.0
 
 
-def _empty_clips(judged: Judged, *, pets: bool) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
+def _empty_clips(judged: Judged) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
     """Times, probabilities of motion and end of each clip in which nobody is and nothing is `MOVED`.
 
-    Those with pets in them, or those without.
+    Those with pets in them where pets live, else those without.
     """
     rows = judged.rows
     for clip, about in zip(rows.clips, rows.about, strict=True):
         kinds = set(about["kinds"])
-        if bool(PETS & kinds) != pets or MOVED & kinds or not np.isnan(rows.distance_m[clip]).all():
+        if bool(PETS & kinds) != judged.pets or MOVED & kinds or not np.isnan(rows.distance_m[clip]).all():
             continue
         settled = rows.settled[clip]
         t_s = rows.t_s[clip][settled].astype(np.float64)
@@ -81,10 +87,10 @@ def _empty_clips(judged: Judged, *, pets: bool) -> Iterator[tuple[NDArray[np.flo
             yield t_s, probability(judged.log_odds[clip][settled]), float(t_s[-1])
 
 
-def alarmed_clips(judged: Judged, *, pets: bool) -> tuple[int, NDArray[np.float64]]:
+def alarmed_clips(judged: Judged) -> tuple[int, NDArray[np.float64]]:
     """Clips of empty rooms, and how many of them hold a false alarm at each threshold of the grid [thresholds]."""
     clips, alarmed = 0, np.zeros(len(_GRID))
-    for t_s, scores, end_s in _empty_clips(judged, pets=pets):
+    for t_s, scores, end_s in _empty_clips(judged):
         clips += 1
         for number, threshold in enumerate(_GRID):
             alarmed[number] += bool(scoring.motions_at(t_s, scores, threshold=float(threshold), end_s=end_s))

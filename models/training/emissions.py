@@ -39,11 +39,12 @@ def compare(data: Path, *, corpora: Sequence[str], out: Path, epochs: int, seed:
 
 def _judge(network: MotionNetwork, data: Path, emission: str) -> dict[str, dict[str, Any]]:
     rows = read_corpus(data, share="validation", corpora=("mixed", "empty"), emissions=(emission,))
-    judged = choose.Judged(rows, choose.log_odds_of(outputs_of(network, rows)))
-    counts, hours = choose.alarms(judged, pets=False)
-    points = {f"{rate:g} an hour": choose.lowest(counts <= rate * hours) for rate in _RATES_PER_HOUR}
-    clips, alarmed = choose.alarmed_clips(judged, pets=True)
-    points["pets at home"] = choose.lowest(alarmed <= _PET_CLIPS_SHARE * clips)
+    outputs = outputs_of(network, rows)
+    usual, with_pets = (choose.judged(rows, outputs, pets=pets) for pets in (False, True))
+    counts, hours = choose.alarms(usual)
+    points = {f"{rate:g} an hour": (usual, choose.lowest(counts <= rate * hours)) for rate in _RATES_PER_HOUR}
+    clips, alarmed = choose.alarmed_clips(with_pets)
+    points["pets at home"] = with_pets, choose.lowest(alarmed <= _PET_CLIPS_SHARE * clips)
     return {
         name: {
             "log_odds": odds,
@@ -51,7 +52,7 @@ def _judge(network: MotionNetwork, data: Path, emission: str) -> dict[str, dict[
             "pet_clips": clips,
             "recalls": choose.recalls(judged, odds),
         }
-        for name, odds in points.items()
+        for name, (judged, odds) in points.items()
     }
 
 

@@ -11,15 +11,17 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from appliance.classify.manifest import PET
 from appliance.features.evidence import BANDS, FEATURES
 from appliance.types import MotionClass
 from models.training.corpus import Rows
-from models.training.listen import CLASSES, UNLABELLED
+from models.training.kinds import KINDS, kinds_of
+from models.training.listen import UNLABELLED
 from models.training.network import MotionNetwork
 
-BATCH_PIECES = 8
-_PIECE_HOPS = 750
-"""20 s: six times what the network remembers. More steps for the same work than whole clips."""
+BATCH_PIECES = 4
+_PIECE_HOPS = 2250
+"""A minute: three times the longest memory."""
 
 _PEAK_RATE = 4e-3
 _WARM_UP_SHARE = 0.05
@@ -38,13 +40,14 @@ _CLASS_WEIGHT = {
     MotionClass.MINOR: 1.0,
     MotionClass.BREATHING: 0.3,
     MotionClass.NUISANCE: 1.5,
+    PET: 1.5,
 }
 """Frames of still people are many, and tones can hardly tell them from empty rooms."""
 
 _LEVEL_JITTER = 0.25
 """Standard deviation, in units of 20 dB, by which all levels of a clip are moved: units differ."""
 
-_MOVING = [CLASSES.index(MotionClass.MAJOR), CLASSES.index(MotionClass.MINOR)]
+_MOVING = [KINDS.index(MotionClass.MAJOR), KINDS.index(MotionClass.MINOR)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +61,23 @@ class Batch:
     radial_weight: NDArray[np.float32]
 
 
-def _weights(rows: Rows) -> NDArray[np.float32]:
-    weight = np.array([_CLASS_WEIGHT[kind] for kind in CLASSES], np.float32)[rows.label]
+def _weights(rows: Rows, kind: NDArray[np.int8]) -> NDArray[np.float32]:
+    weight = np.array([_CLASS_WEIGHT[each] for each in KINDS], np.float32)[kind]
     for clip in rows.clips:
-        moves = np.isin(rows.label[clip], _MOVING)
+        moves = np.isin(kind[clip], _MOVING)
         t_s = rows.t_s[clip]
         ended = np.flatnonzero(moves[:-1] & ~moves[1:])
         for at in ended:
             behind = (t_s > t_s[at]) & (t_s <= t_s[at] + _AFTERMATH_S) & ~moves
             weight[clip][behind] = 0.0
-    return np.where(rows.settled & (rows.label != UNLABELLED), weight, 0.0).astype(np.float32)
+    return np.where(rows.settled & (kind != UNLABELLED), weight, 0.0).astype(np.float32)
 
 
 def _pieces(clip: slice, random: np.random.Generator) -> Iterator[slice]:
-    """A clip cut into pieces of one length at a random phase; its ends that are shorter come too."""
+    """A clip, or if it is longer than a piece, pieces of it that begin at a random phase; shorter ends come too."""
+    if clip.stop - clip.start <= _PIECE_HOPS:
+        yield clip
+        return
     cuts = np.arange(clip.start + random.integers(_PIECE_HOPS), clip.stop, _PIECE_HOPS).tolist()
     for low, high in pairwise([clip.start, *cuts, clip.stop]):
         if high > low:
@@ -80,8 +86,9 @@ def _pieces(clip: slice, random: np.random.Generator) -> Iterator[slice]:
 
 def batches(rows: Rows, random: np.random.Generator) -> Iterator[Batch]:
     """All clips once, in pieces in random order; shorter ones are filled up at their end."""
-    weight = _weights(rows)
-    moving = np.isin(rows.label, _MOVING) & (np.abs(np.nan_to_num(rows.radial_mps)) > _RADIAL_MPS)
+    kind = kinds_of(rows)
+    weight = _weights(rows, kind)
+    moving = np.isin(kind, _MOVING) & (np.abs(np.nan_to_num(rows.radial_mps)) > _RADIAL_MPS)
     pieces = [piece for clip in rows.clips for piece in _pieces(clip, random)]
     order = random.permutation(len(pieces))
     for at in range(0, len(order) - BATCH_PIECES + 1, BATCH_PIECES):
@@ -97,7 +104,7 @@ def batches(rows: Rows, random: np.random.Generator) -> Iterator[Batch]:
             # where there are no tones they have no levels
             batch.values[row, :size, 2 * BANDS : 3 * BANDS + 2] += jitter * batch.values[row, :size, -2:-1]
             # an unlabelled hop weighs nothing, but must have some class
-            batch.label[row, :size] = np.maximum(rows.label[piece], 0)
+            batch.label[row, :size] = np.maximum(kind[piece], 0)
             batch.weight[row, :size] = weight[piece]
             batch.radial_mps[row, :size] = np.nan_to_num(rows.radial_mps[piece])
             batch.radial_weight[row, :size] = moving[piece] & rows.settled[piece]
@@ -148,13 +155,13 @@ class Training:
             self._keeper.save()
             yield number, float(np.mean(losses))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(jit_compile=True)
     def _learn(
         self, values: tf.Tensor, label: tf.Tensor, weight: tf.Tensor, radial_mps: tf.Tensor, radial_weight: tf.Tensor
     ) -> tf.Tensor:
         with tf.GradientTape() as tape:
             told = self._network.clips(values)
-            classes, direction, radial = told[..., : len(CLASSES)], told[..., -2], told[..., -1]
+            classes, direction, radial = told[..., : len(KINDS)], told[..., -2], told[..., -1]
             entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=classes)
             loss = tf.reduce_sum(entropy * weight) / (tf.reduce_sum(weight) + 1.0)
             moving = tf.reduce_sum(radial_weight) + 1.0

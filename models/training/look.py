@@ -36,7 +36,7 @@ class Observer:
 
     def hear(self, clips: Sequence[NDArray[Any]]) -> list[tuple[NDArray[np.float32], NDArray[np.float64]]]:
         """Of clips [hops, FEATURES], each from rest: what the last hidden layer holds [hops, channels], and log odds of
-        motion [hops].
+        motion [hops], where what may be a pet is one.
         """
         heard = []
         for at in range(0, len(clips), _BATCH_CLIPS):
@@ -48,7 +48,7 @@ class Observer:
                 row[: len(each)] = each
             for looks, each in zip(self._forward(tf.constant(batch)).numpy(), some, strict=True):
                 looks_there = looks[: len(each)]
-                heard.append((looks_there, log_odds_of(looks_there @ self._tell + self._bias)))
+                heard.append((looks_there, log_odds_of(looks_there @ self._tell + self._bias, pets=True)))
         return heard
 
     def peaks(self, clips: Sequence[NDArray[Any]], settled: Sequence[NDArray[np.bool_]]) -> list[Peak | None]:

@@ -2,8 +2,9 @@
 
 Bands of both signs go through two convolutions over frequency, whose weights are the same for all speeds, gates of
 range through two over range, alike for all ranges, then everything through causal convolutions over time whose reach
-doubles from block to block: 127 hops, 3.4 s, in all. The device keeps what the convolutions over time still need as one
-flat state, which goes in and comes out.
+doubles from block to block: 127 hops, 3.4 s, in all. What they find is also remembered, as exponential means over 4 and
+20 s, beside which the instant is judged. The device keeps what the convolutions over time still need, and the memory,
+as one flat state, which goes in and comes out.
 """
 
 import math
@@ -13,20 +14,45 @@ import tensorflow as tf
 
 from appliance.features.echoes import GATES
 from appliance.features.evidence import BANDS, FEATURES, TONE_FEATURES
-from models.training.listen import CLASSES
+from models.training.kinds import KINDS
 
-OUTPUTS = len(CLASSES) + 2
-"""Logits of the classes, log odds of approach against recession, radial velocity in m/s."""
+OUTPUTS = len(KINDS) + 2
+"""Logits of `KINDS`, log odds of approach against recession, radial velocity in m/s."""
 
 DILATIONS = (1, 2, 4, 8, 16, 32)
+
+MEMORY_HOPS = (150, 750)
+"""Time constants of what is remembered: 4 and 20 s."""
+
+_STRETCH_HOPS = 25
+"""In training the memory runs through so many hops at once."""
 
 _TAPS = 3
 _BAND_CHANNELS = 8
 _GATE_CHANNELS = 6
 _CHANNELS = 32
 
-STATE = sum((_TAPS - 1) * dilation for dilation in DILATIONS) * _CHANNELS
+STATE = (sum((_TAPS - 1) * dilation for dilation in DILATIONS) + len(MEMORY_HOPS)) * _CHANNELS
 """Values that the device keeps from one hop to the next."""
+
+
+def _kept_share(hops: int) -> float:
+    """Of an exponential mean with that time constant, what a hop keeps."""
+    return math.exp(-1.0 / hops)
+
+
+def _convolved(values: tf.Tensor, weight: tf.Tensor, stride: int) -> tf.Tensor:
+    """Convolution of [rows, places, channels] over places with weights [taps, channels, filters], as long as what goes
+    in, or half of it: one product of matrices, which is faster than a convolution where there are so few channels.
+    """
+    places, channels = values.shape[1:]
+    taps, _, filters = weight.shape
+    out = -(-places // stride)
+    missing = (out - 1) * stride + taps - places
+    padded = tf.pad(values, ((0, 0), (missing // 2, missing - missing // 2), (0, 0)))
+    gathered = tf.concat([padded[:, tap : tap + (out - 1) * stride + 1 : stride] for tap in range(taps)], 2)
+    product = tf.reshape(gathered, (-1, taps * channels)) @ tf.reshape(weight, (taps * channels, filters))
+    return tf.reshape(product, (-1, out, filters))
 
 
 class MotionNetwork(tf.Module):
@@ -59,7 +85,7 @@ class MotionNetwork(tf.Module):
             self.depth.append(weight(f"depth_{number}", _TAPS, _CHANNELS, gain=0.7))
             self.point.append(weight(f"point_{number}", _CHANNELS, _CHANNELS, gain=0.5))
             self.point_bias.append(bias(f"point_bias_{number}", _CHANNELS))
-        self.leave = weight("leave", _CHANNELS, _CHANNELS)
+        self.leave = weight("leave", (1 + len(MEMORY_HOPS)) * _CHANNELS, _CHANNELS)
         self.leave_bias = bias("leave_bias", _CHANNELS)
         self.tell = weight("tell", _CHANNELS, OUTPUTS, gain=0.3)
         self.tell_bias = bias("tell_bias", OUTPUTS)
@@ -73,17 +99,17 @@ class MotionNetwork(tf.Module):
         """[hops, FEATURES] -> [hops, _CHANNELS]: each hop by itself."""
         away, towards = tf.reverse(values[:, :BANDS], [1]), values[:, BANDS : 2 * BANDS]
         bands = tf.stack([towards, away, values[:, 2 * BANDS : 3 * BANDS]], axis=2)
-        bands = tf.nn.relu(tf.nn.conv1d(bands, self.band_1, 1, "SAME") + self.band_1_bias)
-        bands = tf.nn.relu(tf.nn.conv1d(bands, self.band_2, 2, "SAME") + self.band_2_bias)
+        bands = tf.nn.relu(_convolved(bands, self.band_1, 1) + self.band_1_bias)
+        bands = tf.nn.relu(_convolved(bands, self.band_2, 2) + self.band_2_bias)
         at = TONE_FEATURES
         gates = tf.stack([values[:, at : at + GATES], values[:, at + GATES : at + 2 * GATES]], axis=2)
-        gates = tf.nn.relu(tf.nn.conv1d(gates, self.gate_1, 1, "SAME") + self.gate_1_bias)
-        gates = tf.nn.relu(tf.nn.conv1d(gates, self.gate_2, 2, "SAME") + self.gate_2_bias)
+        gates = tf.nn.relu(_convolved(gates, self.gate_1, 1) + self.gate_1_bias)
+        gates = tf.nn.relu(_convolved(gates, self.gate_2, 2) + self.gate_2_bias)
         flat = [tf.reshape(each, (-1, each.shape[1] * each.shape[2])) for each in (bands, gates)]
         return tf.nn.relu(tf.concat([*flat, values], 1) @ self.enter + self.enter_bias)
 
     def _leave(self, hidden: tf.Tensor) -> tf.Tensor:
-        """[hops, _CHANNELS] -> [hops, OUTPUTS]."""
+        """[hops, channels and what is remembered of them] -> [hops, OUTPUTS]."""
         return self._look(hidden) @ self.tell + self.tell_bias
 
     def _look(self, hidden: tf.Tensor) -> tf.Tensor:
@@ -102,7 +128,7 @@ class MotionNetwork(tf.Module):
         return tf.reshape(self._look(self._through(values)), (shape[0], shape[1], _CHANNELS))
 
     def _through(self, values: tf.Tensor) -> tf.Tensor:
-        """[clips, hops, FEATURES] -> [clips * hops, _CHANNELS]."""
+        """[clips, hops, FEATURES] -> [clips * hops, channels and what is remembered of them]."""
         shape = tf.shape(values)
         hidden = self._enter(tf.reshape(values, (-1, FEATURES)))
         hidden = tf.reshape(hidden, (shape[0], shape[1], _CHANNELS))
@@ -110,7 +136,30 @@ class MotionNetwork(tf.Module):
             past = tf.pad(hidden, ((0, 0), ((_TAPS - 1) * dilation, 0), (0, 0)))
             mixed = sum(past[:, tap * dilation : tap * dilation + shape[1]] * depth[tap] for tap in range(_TAPS))
             hidden += tf.nn.relu(mixed @ point + bias)
-        return tf.reshape(hidden, (-1, _CHANNELS))
+        beside = tf.concat([hidden, *(self._remember(hidden, _kept_share(hops)) for hops in MEMORY_HOPS)], 2)
+        return tf.reshape(beside, (-1, beside.shape[2]))
+
+    def _remember(self, hidden: tf.Tensor, kept: float) -> tf.Tensor:
+        """Exponential means of [clips, hops, _CHANNELS] from 0 on, of which each hop keeps that share.
+
+        Within a stretch by one product with all powers of the share; what a stretch leaves behind fades in those after
+        it.
+        """
+        shape = tf.shape(hidden)
+        stretches = -(-shape[1] // _STRETCH_HOPS)
+        padded = tf.pad(hidden, ((0, 0), (0, stretches * _STRETCH_HOPS - shape[1]), (0, 0)))
+        cut = tf.reshape(padded, (shape[0], stretches, _STRETCH_HOPS, _CHANNELS))
+        hop = np.arange(_STRETCH_HOPS)
+        since = hop[:, None] - hop
+        share = np.where(since >= 0, (1.0 - kept) * kept ** np.maximum(since, 0), 0.0).astype(np.float32)
+        within = tf.einsum("ij,bnjc->bnic", share, cut)
+        stretch = tf.cast(tf.range(stretches), tf.float32)
+        since_end = stretch[:, None] - stretch - 1.0
+        fades = tf.where(since_end >= 0.0, kept ** (_STRETCH_HOPS * tf.maximum(since_end, 0.0)), 0.0)
+        before = tf.einsum("ij,bjc->bic", fades, within[:, :, -1])
+        faded = (kept ** (hop + 1.0)).astype(np.float32)
+        whole = within + faded[:, None] * before[:, :, None]
+        return tf.reshape(whole, (shape[0], -1, _CHANNELS))[:, : shape[1]]
 
     @tf.function(
         input_signature=[
@@ -129,6 +178,13 @@ class MotionNetwork(tf.Module):
             mixed = sum(taps[tap] * depth[tap] for tap in range(_TAPS))
             hidden += tf.nn.relu(mixed @ point + bias)
             kept.append(past[:, _CHANNELS:])
+        memory = []
+        for hops in MEMORY_HOPS:
+            share = _kept_share(hops)
+            memory.append(share * state[:, at : at + _CHANNELS] + (1.0 - share) * hidden)
+            at += _CHANNELS
+        kept += memory
+        hidden = tf.concat([hidden, *memory], 1)
         return {"outputs": self._leave(hidden), "next_state": tf.concat(kept, 1)}
 
     def tflite(self) -> bytes:

@@ -17,7 +17,7 @@ from appliance.features.evidence import FEATURE_VERSION, FEATURES
 from models.training import choose
 from models.training.corpus import CorpusError, Rows, read_corpus, recipe
 from models.training.fit import Training
-from models.training.listen import CLASSES
+from models.training.kinds import KINDS
 from models.training.network import STATE, MotionNetwork
 
 GOLDEN_HOPS = 400
@@ -55,13 +55,14 @@ def train(
     validation = read_corpus(data, share="validation", corpora=("mixed", "empty"), emissions=emissions)
     network, rows = fitted(data, corpora=corpora, emissions=emissions, out=out, epochs=epochs, seed=seed)
 
-    judged = choose.Judged(validation, choose.log_odds_of(outputs_of(network, validation)))
-    counts, hours = choose.alarms(judged, pets=False)
+    outputs = outputs_of(network, validation)
+    judged = choose.judged(validation, outputs, pets=False)
+    counts, hours = choose.alarms(judged)
     if hours == 0.0:
         raise CorpusError(f"{data}: no empty room in the validation corpus; make one: generate --share validation")
     table = choose.thresholds(counts, hours)
     at_one = next(each["log_odds"] for each in table if each["false_alarms_per_day"] == 1.0)
-    pet_counts, pet_hours = choose.alarms(judged, pets=True)
+    pet_counts, pet_hours = choose.alarms(choose.judged(validation, outputs, pets=True))
     model = network.tflite()
     manifest = {
         "format": FORMAT,
@@ -70,7 +71,7 @@ def train(
         "feature_version": FEATURE_VERSION,
         "features": FEATURES,
         "state": STATE,
-        "classes": [str(kind) for kind in CLASSES],
+        "classes": list(KINDS),
         "thresholds": table,
         **({"thresholds_with_pets": choose.thresholds(pet_counts, pet_hours)} if pet_hours else {}),
         "parameters": network.parameters,

@@ -233,3 +233,43 @@ def test_tuning_reaches_whoever_judges():
     before = standby._detector.threshold
     standby.tune(false_alarms_per_day=0.1)
     assert standby._detector.threshold > before
+
+
+class Sure:
+    """A model that says the same of each hop."""
+
+    def __init__(self, **outputs):
+        classes = [*map(str, MotionClass), "pet"]
+        text = json.dumps(MANIFEST | {"classes": classes, "thresholds_with_pets": PETS}).encode()
+        self.manifest = read_manifest(text, name="m")
+        self._outputs = [*(outputs.get(name, -9.0) for name in classes), 0.0, 0.0]
+
+    def step(self, features):
+        assert features.shape == (MANIFEST["features"],)
+        return self._outputs
+
+    def reset(self):
+        pass
+
+
+@pytest.mark.parametrize(("pets", "kind"), [(False, MotionClass.MAJOR), (True, MotionClass.NUISANCE)])
+def test_what_goes_about_like_a_pet_is_somebody_only_where_no_pets_live(pets, kind):
+    judge = ModelDetector(doppler=doppler(), network=Sure(pet=30.0), false_alarms_per_day=1000.0, pets=pets)
+    score = next(score for frame in frames(150) if (score := judge.process(frame)) is not None)
+    assert max(score.probabilities, key=score.probabilities.__getitem__) is kind
+    assert set(score.probabilities) == set(MotionClass)
+    assert sum(score.probabilities.values()) == pytest.approx(1.0)
+    assert (score.motion > 0.9) is not pets
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        [*map(str, MotionClass), "cow"],
+        [*map(str, MotionClass), "pet", "pet"],
+        [*map(str, list(MotionClass)[1:]), "pet"],
+    ],
+)
+def test_a_manifest_with_other_classes_is_refused(classes):
+    with pytest.raises(ModelError, match=r"classes|cow"):
+        read_manifest(json.dumps(MANIFEST | {"classes": classes}).encode(), name="m")
