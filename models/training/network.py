@@ -8,6 +8,7 @@ as one flat state, which goes in and comes out.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -41,9 +42,19 @@ def _kept_share(hops: int) -> float:
     return math.exp(-1.0 / hops)
 
 
-def _convolved(values: tf.Tensor, weight: tf.Tensor, stride: int) -> tf.Tensor:
-    """Convolution of [rows, places, channels] over places with weights [taps, channels, filters], as long as what goes
-    in, or half of it: one product of matrices, which is faster than a convolution where there are so few channels.
+_Convolution = Callable[[tf.Tensor, tf.Tensor, int], tf.Tensor]
+
+
+def _convolution(values: tf.Tensor, weight: tf.Tensor, stride: int) -> tf.Tensor:
+    """Of [rows, places, channels] over places with weights [taps, channels, filters], as long as what goes in, or half
+    of it.
+    """
+    return tf.nn.conv1d(values, weight, stride, "SAME")
+
+
+def _product(values: tf.Tensor, weight: tf.Tensor, stride: int) -> tf.Tensor:
+    """The same as one product of matrices: faster in training, where there are few channels and many rows, and slower
+    on the device.
     """
     places, channels = values.shape[1:]
     taps, _, filters = weight.shape
@@ -95,16 +106,16 @@ class MotionNetwork(tf.Module):
         """How many there are."""
         return sum(int(tf.size(each)) for each in self.trainable_variables)
 
-    def _enter(self, values: tf.Tensor) -> tf.Tensor:
+    def _enter(self, values: tf.Tensor, convolved: _Convolution) -> tf.Tensor:
         """[hops, FEATURES] -> [hops, _CHANNELS]: each hop by itself."""
         away, towards = tf.reverse(values[:, :BANDS], [1]), values[:, BANDS : 2 * BANDS]
         bands = tf.stack([towards, away, values[:, 2 * BANDS : 3 * BANDS]], axis=2)
-        bands = tf.nn.relu(_convolved(bands, self.band_1, 1) + self.band_1_bias)
-        bands = tf.nn.relu(_convolved(bands, self.band_2, 2) + self.band_2_bias)
+        bands = tf.nn.relu(convolved(bands, self.band_1, 1) + self.band_1_bias)
+        bands = tf.nn.relu(convolved(bands, self.band_2, 2) + self.band_2_bias)
         at = TONE_FEATURES
         gates = tf.stack([values[:, at : at + GATES], values[:, at + GATES : at + 2 * GATES]], axis=2)
-        gates = tf.nn.relu(_convolved(gates, self.gate_1, 1) + self.gate_1_bias)
-        gates = tf.nn.relu(_convolved(gates, self.gate_2, 2) + self.gate_2_bias)
+        gates = tf.nn.relu(convolved(gates, self.gate_1, 1) + self.gate_1_bias)
+        gates = tf.nn.relu(convolved(gates, self.gate_2, 2) + self.gate_2_bias)
         flat = [tf.reshape(each, (-1, each.shape[1] * each.shape[2])) for each in (bands, gates)]
         return tf.nn.relu(tf.concat([*flat, values], 1) @ self.enter + self.enter_bias)
 
@@ -130,7 +141,7 @@ class MotionNetwork(tf.Module):
     def _through(self, values: tf.Tensor) -> tf.Tensor:
         """[clips, hops, FEATURES] -> [clips * hops, channels and what is remembered of them]."""
         shape = tf.shape(values)
-        hidden = self._enter(tf.reshape(values, (-1, FEATURES)))
+        hidden = self._enter(tf.reshape(values, (-1, FEATURES)), _product)
         hidden = tf.reshape(hidden, (shape[0], shape[1], _CHANNELS))
         for depth, point, bias, dilation in zip(self.depth, self.point, self.point_bias, DILATIONS, strict=True):
             past = tf.pad(hidden, ((0, 0), ((_TAPS - 1) * dilation, 0), (0, 0)))
@@ -169,7 +180,7 @@ class MotionNetwork(tf.Module):
     )
     def step(self, features: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
         """One hop: [1, FEATURES] and the state -> outputs [1, OUTPUTS] and the next state."""
-        hidden, kept, at = self._enter(features), [], 0
+        hidden, kept, at = self._enter(features, _convolution), [], 0
         for depth, point, bias, dilation in zip(self.depth, self.point, self.point_bias, DILATIONS, strict=True):
             size = (_TAPS - 1) * dilation * _CHANNELS
             past = tf.concat([state[:, at : at + size], hidden], 1)
