@@ -3,12 +3,13 @@
 What only a model or kept snippets need is imported where they are wanted: 2 % of what a start takes.
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.classify.threshold import ThresholdDetector
-from appliance.config.schema import Config
+from appliance.config.schema import SHIPPED_MODEL, Config
 from appliance.errors import ModelError
 from appliance.features.doppler import Doppler
 from appliance.pipeline import Pipeline
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from appliance.classify.standby import StandbyDetector
     from appliance.snippets.snippet import Snippet
     from appliance.snippets.writer import SnippetWriter
+
+_SHIPPED = tuple(
+    folder / f"{SHIPPED_MODEL}.tflite"
+    for folder in (
+        Path(__file__).parents[1] / "models",
+        Path("/usr/share/pipistrelle"),
+        Path(sys.prefix) / "share/pipistrelle",
+    )
+)
+"""Where a checkout, the SD-card image and an installed package have it."""
 
 
 def make_pipeline(config: Config, source: Source, *, put: "Callable[[Snippet], None] | None" = None) -> Pipeline:
@@ -76,6 +87,13 @@ def captures_folder(config: Config, directory: Path) -> Path:
     return config.captures.directory or directory / FOLDER_NAME
 
 
+def model_file(path: Path) -> Path:
+    """A model's file; `SHIPPED_MODEL` names the one that came with the software."""
+    if path != Path(SHIPPED_MODEL):
+        return path
+    return next((each for each in _SHIPPED if each.exists()), _SHIPPED[-1])
+
+
 def load_network(path: Path) -> "Network":
     """The model in a file, with the manifest beside it.
 
@@ -84,6 +102,7 @@ def load_network(path: Path) -> "Network":
     """
     from appliance.classify.model import Network
 
+    path = model_file(path)
     manifest = path.with_suffix(".json")
     try:
         return Network(manifest.read_bytes(), path.read_bytes(), name=path.name)

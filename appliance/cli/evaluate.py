@@ -50,7 +50,10 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--profile", choices=("quick", "full", "weeks"), default="quick", help="how much is judged (quick)"
     )
     parser.add_argument(
-        "--detector", default="threshold", metavar="NAME", help="which detector, or a model's file (threshold)"
+        "--detector",
+        default="threshold",
+        metavar="NAME",
+        help="threshold, motion (the shipped model), or a model's file (threshold)",
     )
     parser.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="where the report goes (here)")
     parser.add_argument(
@@ -75,20 +78,21 @@ def evaluate(args: argparse.Namespace) -> int:
     for module in wanted:
         if importlib.util.find_spec(module) is None:
             raise ApplianceError(f"{module} is not installed: pip install 'pipistrelle[evaluation]'")
+    from appliance.config.schema import SHIPPED_MODEL
     from appliance.evaluation.evaluate import Evaluation
     from appliance.evaluation.hearing import DETECTORS
     from appliance.evaluation.judge import Subject
     from appliance.fields import did_you_mean
-    from appliance.sensing import load_network
+    from appliance.sensing import load_network, model_file
 
-    if args.detector.endswith(".tflite"):
+    if args.detector == SHIPPED_MODEL or args.detector.endswith(".tflite"):
         load_network(Path(args.detector))
-        args.detector = str(Path(args.detector).resolve())
+        args.detector = str(model_file(Path(args.detector)).resolve())
     elif args.detector not in DETECTORS:
         known = ", ".join(DETECTORS)
         raise ApplianceError(
             f"no detector is called {args.detector}{did_you_mean(args.detector, DETECTORS)}; there are {known}, "
-            "and the models in .tflite files"
+            f"{SHIPPED_MODEL} (the model that comes with Pipistrelle), and the models in .tflite files"
         )
     if args.workers < 1:
         raise ApplianceError(f"--workers: wanted 1 or more, got {args.workers}")

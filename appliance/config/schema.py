@@ -39,6 +39,9 @@ MIN_MUSIC_PEAK = 0.1
 """Of full scale: music that could not come closer is better refused than played too faintly to be heard."""
 
 _PCM_NAME = r"[!-~]([ -~]{0,198}[!-~])?"
+SHIPPED_MODEL = "motion"
+"""What `sensing.model` calls the model that comes with the software."""
+
 _TEXT = r"[^\x00-\x1f\x7f]{1,1000}"
 
 
@@ -52,6 +55,13 @@ def _file_path(found: object, info: ValidationInfo) -> Path | None:
 
 
 _FilePath = Annotated[Path | None, PlainValidator(_file_path)]
+
+
+def _model_path(found: object, info: ValidationInfo) -> Path | None:
+    """A path as others are, but for the one name that is none."""
+    return Path(SHIPPED_MODEL) if found == SHIPPED_MODEL else _file_path(found, info)
+
+
 _FALSE_ALARMS_PER_DAY = Range(false_alarms_per_day(MIN_SENSITIVITY), false_alarms_per_day(MAX_SENSITIVITY))
 _Channels = Annotated[tuple[int, ...], Field(strict=False)]
 _Argument = Annotated[str, Matching(r"[^\x00]*", "text (put a number in quotes)")]
@@ -203,7 +213,7 @@ class SensingConfig(PlainModel):
 
     hold_s: Annotated[float, Range(MIN_HOLD_S, MAX_HOLD_S)] = 120.0
     false_alarms_per_day: Annotated[float, _FALSE_ALARMS_PER_DAY] = 0.03
-    model: _FilePath = None
+    model: Annotated[Path | None, PlainValidator(_model_path)] = None
     pets: bool = False
 
     @model_validator(mode="after")

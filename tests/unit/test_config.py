@@ -220,6 +220,11 @@ def test_a_setting_for_pets_without_a_model_is_refused_and_says_why(load):
     assert load("sensing:\n  pets: true\n  model: motion.tflite\n").sensing.pets
 
 
+def test_the_shipped_model_is_a_name_and_any_other_a_file_beside_the_configuration(load, tmp_path):
+    assert load("sensing:\n  model: motion\n").sensing.model == Path("motion")
+    assert load("sensing:\n  model: motion.tflite\n").sensing.model == tmp_path / "motion.tflite"
+
+
 def test_nothing_is_captured_before_the_owner_says_so(load):
     assert not Config().captures.on
     assert load("captures:\n  on: true\n").captures.max_mb == 100

@@ -186,6 +186,13 @@ def test_missing_files_are_named(tmp_path):
         load_network(tmp_path / "motion.tflite")
 
 
+def test_the_model_that_comes_with_the_software_has_a_name(tmp_path, monkeypatch):
+    assert load_network(Path("motion")).manifest.sha256 == MANIFEST["sha256"]
+    monkeypatch.setattr("appliance.sensing._SHIPPED", (tmp_path / "motion.tflite",))
+    with pytest.raises(ModelError, match=rf"{tmp_path}/motion\.json: No such file.*install the model"):
+        load_network(Path("motion"))
+
+
 def _fault_events(events):
     return [event for event in events if isinstance(event, StreamHealth)]
 
