@@ -17,6 +17,8 @@ NUISANCES = (
 )  # fmt: skip
 """What else may go on; the stress cells are these with each of `ACTIVITIES`."""
 
+PETS = frozenset({"cat", "dog"})
+
 ACTIVITIES = ("empty", "walk", "arm", "sit", "sleep")
 
 CELL_M = 0.9144
@@ -144,12 +146,17 @@ def visit_cases(count: int, *, hold_s: float) -> Iterator[Case]:
         yield Case("visit", "quiet", "visit", 110.0 + hold_s, **_seeded(number, "visit", 150_000))
 
 
-def replayed_cases(gestures: Sequence[str], *, bats: bool, bat_rooms: int) -> Iterator[Case]:
-    """Recorded hands, as they are and at double speed, and empty simulated rooms with recorded bats in them."""
+def gesture_cases(gestures: Sequence[str]) -> Iterator[Case]:
+    """Recorded hands, as they are and at double speed."""
     for stretch in (1.0, 0.5):
         for number, source in enumerate(gestures):
             seed = JUDGING.seed(_SCENE_AT + 160_000 + number)
             yield Case("gestures", "quiet", "gesture", 14.0, seed=seed, source=source, stretch=stretch)
-    for number in range(bat_rooms if bats else 0):
-        seeds = _seeded(number, "bats", 170_000, person=False)
-        yield Case("bats", "bats", "empty", 600.0 + WARM_UP_S, source="bats", **seeds)
+
+
+def sound_cases(rooms: int, *, bats: bool) -> Iterator[Case]:
+    """Empty simulated rooms with clicks, and with `bats` as many with recorded bats: 20 sounds a minute."""
+    for n, (kind, source) in enumerate([("clicks", ""), ("bats", "bats")][: 1 + bats]):
+        for number in range(rooms):
+            seeds = _seeded(number, "sounds", 170_000 + 1_000 * n, person=False)
+            yield Case("sounds", kind, "empty", 600.0 + WARM_UP_S, source=source, **seeds)

@@ -40,7 +40,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> Figures:
         "coverage": _coverage(by["coverage"]) if by["coverage"] else None,
         "visit": _visits(by["visit"]) if by["visit"] else None,
         "gestures": _gestures(by["gestures"]) if by["gestures"] else None,
-        "bats": alarms(by["bats"]) | {"basis": REPLAYED} if by["bats"] else None,
+        "sounds": _sounds(by["sounds"]) if by["sounds"] else None,
         "curves": _curves(near, by["quiet"], by["stress"]),
         "cost": _cost(outcomes),
     }
@@ -63,6 +63,17 @@ def alarms(outcomes: Sequence[Outcome]) -> Figures:
         "false_moving_share": sum(outcome["false_moving_s"] for outcome in outcomes) / max(empty_s, 1e-9),
         "false_occupied_share": sum(outcome.get("false_occupied_s", 0.0) for outcome in outcomes) / max(empty_s, 1e-9),
     }  # fmt: skip
+
+
+def _sounds(outcomes: Sequence[Outcome]) -> Figures:
+    """False alarms by what sounds, and how many of them there were."""
+    by = defaultdict(list)
+    for outcome in outcomes:
+        by[outcome["case"]["nuisance"]].append(outcome)
+    return {
+        kind: alarms(some) | {"basis": some[0]["basis"], "sounds": sum(outcome["sounds"] for outcome in some)}
+        for kind, some in sorted(by.items())
+    }
 
 
 def recall(outcomes: Sequence[Outcome]) -> Figures:
@@ -173,6 +184,8 @@ def _cell(activity: str, group: Sequence[Outcome]) -> Figures:
     if activity == "empty":
         found = alarms(group)
         badness = max(found["false_occupied_share"], min(1.0, found["per_day"] / _HOPELESS_PER_DAY))
+        if "pet_visits" in group[0]:
+            found |= {name: sum(outcome[name] for outcome in group) for name in ("pet_visits", "pet_visits_told")}
         return found | {"value": found["per_day"], "badness": badness}
     if activity in ("walk", "arm"):
         found = recall(group)

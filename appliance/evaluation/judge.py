@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from appliance.config.load import load_config
 from appliance.config.schema import Config
 from appliance.errors import ApplianceError, SourceError
 from appliance.evaluation import scoring
-from appliance.evaluation.cases import WARM_UP_S, Case
+from appliance.evaluation.cases import PETS, WARM_UP_S, Case
 from appliance.evaluation.hearing import MICS, Heard, frames_of, hear_baseband, hear_recording, make_pipeline
 from appliance.evaluation.scenes import gait_of, scene_of
 from appliance.evaluation.scoring import Span
@@ -28,7 +29,8 @@ from appliance.simulation.baseband import PCM_RATE_HZ, BasebandRoom
 from appliance.simulation.captures import Captures
 from appliance.simulation.ranges import RangeRoom
 from appliance.simulation.scenes import Scene
-from appliance.simulation.truth import truth
+from appliance.simulation.sounds import SOUND_RATE_HZ, STRETCH_S
+from appliance.simulation.truth import MINOR_MPS, truth
 from appliance.types import BasebandBlock, MotionClass, Presence, Tones
 
 THRESHOLDS = (*(0.5 * step for step in range(-8, 13)), 7.0, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 26.0, 30.0, 34.0)
@@ -38,6 +40,9 @@ Outcome = dict[str, Any]
 
 _READ_S = 8.0
 _TRUTH_STEP_S = 0.025
+_STRIDE_S = 0.5
+"""A pet's way is looked at in steps so long: its tail wags, and it is not going anywhere."""
+
 _JOIN_S, _SHORTEST_S = 1.0, 0.2
 _LATE_EMPTY_S = 2.0
 """The room counts as empty this long behind the last one's way out: what he did may still be told."""
@@ -167,7 +172,7 @@ def _captures(folder: Path | None) -> Captures:
 
 def _score(case: Case, scene: Scene, heard: Heard, *, hold_s: float) -> Outcome:
     """Everything that is counted in a simulated scene."""
-    from_s = WARM_UP_S if case.section in ("quiet", "stress", "bats") else 5.0
+    from_s = WARM_UP_S if case.section in ("quiet", "stress", "sounds") else 5.0
     whole = [(from_s, heard.end_s)]
     inside, events, places = _truth(scene, heard.end_s) if scene.people else ([], [], [])
     events, places = _since(from_s, events, places)
@@ -176,6 +181,12 @@ def _score(case: Case, scene: Scene, heard: Heard, *, hold_s: float) -> Outcome:
     outcome = _counted(case, heard, motions, events, empty)
     outcome["events"] = [event | place for event, place in zip(outcome["events"], places, strict=True)]
     keepable = _still_after(inside, events, hold_s) if case.activity in ("sit", "sleep") else []
+    if case.nuisance in PETS and not scene.people:
+        visits = [visit for visit in _visits(scene, heard.end_s) if visit[0] >= from_s]
+        told = [any(start < end_s and end > start_s for start, end in motions) for start_s, end_s in visits]
+        outcome |= {"pet_visits": len(visits), "pet_visits_told": sum(told)}
+    if case.section == "sounds":
+        outcome["sounds"] = _sounds(scene, from_s, heard.end_s)
     return outcome | {
         "false_occupied_s": scoring.overlap_s(occupied, empty),
         "occupied_s": scoring.overlap_s(inside, whole),
@@ -186,6 +197,23 @@ def _score(case: Case, scene: Scene, heard: Heard, *, hold_s: float) -> Outcome:
         else [],
         "to_vacant_s": _to(heard, Presence.VACANT, [end for _, end in inside]) if case.activity == "visit" else [],
     }
+
+
+def _visits(scene: Scene, end_s: float) -> list[Span]:
+    """Each time that the pet sets out until it rests."""
+    (pet,) = (thing for thing in scene.things if thing.kind in PETS)
+    t_s = np.arange(0.0, end_s, _STRIDE_S)
+    middle_m = pet.reflectors(t_s).places.mean(axis=1)
+    speed_mps = np.linalg.norm(np.diff(middle_m[:, :2], axis=0), axis=1) / _STRIDE_S
+    return scoring.spans(t_s[1:], speed_mps > MINOR_MPS, join_s=0.0, shortest_s=_SHORTEST_S)
+
+
+def _sounds(scene: Scene, from_s: float, end_s: float) -> int:
+    """How many bursts of sound begin in that time."""
+    place = np.array([scene.device_m])
+    stretches = range(math.ceil(end_s / STRETCH_S))
+    bursts = [burst for sound in scene.sounds for stretch in stretches for burst in sound.bursts(stretch, place)]
+    return sum(from_s <= burst.first_frame / SOUND_RATE_HZ < end_s for burst in bursts)
 
 
 def _counted(case: Case, heard: Heard, motions: list[Span], events: list[Span], empty: list[Span]) -> Outcome:

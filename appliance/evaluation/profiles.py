@@ -47,7 +47,7 @@ def _quick(subject: Subject) -> Iterator[Case]:
     )
     yield from cases.coverage_cases(stride=3)
     yield from cases.visit_cases(1, hold_s=_hold_s())
-    yield from cases.replayed_cases(subject.gestures[::35], bats=False, bat_rooms=0)
+    yield from cases.gesture_cases(subject.gestures[::35])
 
 
 def _full(subject: Subject) -> Iterator[Case]:
@@ -56,7 +56,8 @@ def _full(subject: Subject) -> Iterator[Case]:
     yield from cases.stress_cases(4, empty_s=600.0)
     yield from cases.coverage_cases()
     yield from cases.visit_cases(24, hold_s=_hold_s())
-    yield from cases.replayed_cases(subject.gestures, bats=subject.bats is not None, bat_rooms=6)
+    yield from cases.gesture_cases(subject.gestures)
+    yield from cases.sound_cases(6, bats=subject.bats is not None)
 
 
 def _weeks(_subject: Subject) -> Iterator[Case]:

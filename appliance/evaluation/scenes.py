@@ -26,6 +26,7 @@ _STEP_M = 2.4
 _REST_S = 6.0
 _ARM_REST_S = 7.0
 _GAPS_PER_MINUTE = 6.0
+_SOUNDS = {"per_minute": 20.0}
 _MUSIC_LEVEL = {"music_soft": 0.1, "music": 0.3, "music_loud": 1.0}
 """Of the loudspeaker's full scale."""
 
@@ -229,7 +230,9 @@ def _add_nuisance(words: Words, case: Case, random: np.random.Generator, bats: s
                  "per_minute": 20.0, "seed": case.seed}
             ]  # fmt: skip
         case "bats":
-            words["sounds"] = [{"sound": "bats", "at_m": [2.0, 1.0, 2.0], "seed": case.seed, "folder": bats}]
+            words["sounds"] = [_SOUNDS | NUISANCES["bats"](random, size, case.duration_s) | {"folder": bats}]
+        case "clicks":
+            words["sounds"] = [_SOUNDS | NUISANCES["clicks"](random, size, case.duration_s)]
         case kind:
             drawn = NUISANCES[kind](random, size, case.duration_s)
             key = "sounds" if "sound" in drawn else "things"

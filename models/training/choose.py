@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from appliance.classify.manifest import PET
 from appliance.evaluation import scoring
+from appliance.evaluation.cases import PETS
 from appliance.simulation.sample import ACTIVITIES
 from appliance.types import MotionClass
 from models.training.corpus import Rows
-from models.training.kinds import KINDS, PETS
+from models.training.kinds import KINDS
 from models.training.listen import CLASSES
 
 RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01, 0.001)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.evaluation import scoring
+from appliance.evaluation.cases import PETS
 from models.training.choose import events_of, is_alone, probability
 from models.training.clips import RARE_KINDS
 from models.training.corpus import Rows, read_corpus
-from models.training.kinds import PETS
 
 if TYPE_CHECKING:
     from models.training.look import Observer

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.classify.manifest import PET
+from appliance.evaluation.cases import PETS
 from appliance.simulation.sample import NUISANCES
 from appliance.snippets.answer import Answer
 from appliance.types import MotionClass
@@ -17,9 +18,6 @@ from models.training.listen import CLASSES, UNLABELLED
 
 KINDS = (*map(str, CLASSES), PET)
 """What the network's first outputs are the logits of."""
-
-PETS = frozenset({"cat", "dog"})
-"""Left out of the usual thresholds: 'pets at home' is an operating point of its own."""
 
 GOING_ABOUT = PETS | {"vacuum", str(Answer.PET)}
 """What goes about as people do: where none of it lives, what goes about is somebody."""

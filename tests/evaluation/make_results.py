@@ -34,7 +34,8 @@ def cell(activity, found):
         return "-"
     if activity == "empty":
         text = f"{rate(found['per_day'])} ({rate(found['per_day_low'])} to {rate(found['per_day_high'])})"
-        return text + f", occupied {percent(found['false_occupied_share'])}"
+        visits = f", {found['pet_visits_told']} of {found['pet_visits']} visits told" if "pet_visits" in found else ""
+        return text + f", occupied {percent(found['false_occupied_share'])}{visits}"
     if activity in ("walk", "arm"):
         masked = f", {found['masked']} masked" if found["masked"] else ""
         return f"{percent(found['recall'])} of {found['events']}{masked}; p95 {seconds(found['latency_s']['p95'])}"
@@ -89,9 +90,9 @@ def others(report):
             rows.append([f"hands in the air, {name}", f"{found_of(f)}, {alarms}", latency(f["latency_s"]), f["basis"]])
         for name, f in gestures["by_person"].items():
             rows.append([f"hands of {name}", found_of(f), latency(f["latency_s"]), f["basis"]])
-    if bats := report["bats"]:
-        alarms = f"{bats['false_alarms']} false alarms in {bats['hours']:.1f} h"
-        rows.append(["real bats in empty rooms", alarms, "", bats["basis"]])
+    for kind, sounds in (report["sounds"] or {}).items():
+        alarms = f"{sounds['false_alarms']} false alarms in {sounds['sounds']} of them, {sounds['hours']:.1f} h"
+        rows.append([f"{kind} in empty rooms", alarms, "", sounds["basis"]])
     yield from table(["what", "result", "p50 / p95 / p99", "basis"], rows)
 
 
@@ -121,7 +122,7 @@ def page(report):
         yield from section("Walks in quiet rooms", walks(report))
     if report["stress"]:
         yield from section("Stress cells (simulated)", stress(report))
-    yield from section("Visits, real hands, real bats", others(report))
+    yield from section("Visits, real hands, sudden sounds", others(report))
     for name, title in PLOTS.items():
         if (HERE / f"{name}.svg").exists():
             yield from (f"![{title}]({name}.svg)", "", f"*{title} (simulated).*", "")

@@ -52,12 +52,15 @@ def outcomes():
         yield outcome("stress", "arm", nuisance=nuisance, latencies_s=(None,))
         yield outcome("stress", "sit", nuisance=nuisance, keepable_s=200.0, kept_s=50.0)
         yield outcome("stress", "sleep", nuisance=nuisance, keepable_s=200.0, kept_s=0.0)
+    for told in (2, 0):
+        yield outcome("stress", "empty", nuisance="cat") | {"pet_visits": 10, "pet_visits_told": told}
     yield outcome("coverage", "walk", latencies_s=(0.1, 0.1), cell=[0, 0])
     yield outcome("coverage", "arm", latencies_s=(0.1, None), cell=[5, 4])
     yield outcome("visit", "visit", to_occupied_s=[0.4], to_vacant_s=[None])
     yield outcome("gestures", "gesture", latencies_s=(0.1,), empty_s=9.0, gait="p1")
     yield outcome("gestures", "gesture", latencies_s=(0.1,), empty_s=9.0, gait="p2", stretch=0.5)
-    yield outcome("bats", "empty", nuisance="bats", empty_s=600.0)
+    for kind in ("bats", "clicks"):
+        yield outcome("sounds", "empty", nuisance=kind, empty_s=600.0) | {"sounds": 200}
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +124,9 @@ def test_every_figure_says_what_it_rests_on(report):
 
     look(report, None)
     assert report["gestures"]["by_speed"]["as recorded"]["basis"] == REPLAYED
-    assert report["bats"]["basis"] == REPLAYED
+    assert report["sounds"]["bats"]["sounds"] == 200
+    cat = next(row for row in report["stress"]["rows"] if row["nuisance"] == "cat")["cells"]["empty"]
+    assert (cat["pet_visits"], cat["pet_visits_told"]) == (20, 2)
     assert report["cost"]["basis"] == MEASURED
 
 
@@ -131,8 +136,8 @@ def test_the_json_is_strict_and_whole(tmp_path, report):
     read = json.loads(data.read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert read == json.loads(json.dumps(report))
     assert set(read) == {
-        "report_version", "about", "bars", "quiet", "walk", "stress", "coverage", "visit", "gestures", "bats", "curves",
-        "cost",
+        "report_version", "about", "bars", "quiet", "walk", "stress", "coverage", "visit", "gestures", "sounds",
+        "curves", "cost",
     }  # fmt: skip
 
 
