@@ -1,6 +1,7 @@
 """Thresholds of a trained network: which log odds of motion give so many false alarms, and what is still found."""
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,19 @@ from models.training.listen import CLASSES
 
 RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01, 0.001)
 
-MOVED = frozenset({"curtain", "blind", "plant", "door", "vacuum"})
-"""Left out of all thresholds: a rate is that of an empty room in which nothing goes from place to place or sways.
-Fans of all kinds, ventilation, music and sudden sounds stay in.
+STATIONARY = frozenset({"fan", "ceiling_fan", "hvac", "other_unit", "repeller", "music", "lost_frames"})
+"""What goes on alike for hours: a rate of false alarms is that of empty rooms that hold nothing else, as it is with the
+threshold detector.
 """
+
+IN_PLACE = STATIONARY | {"oscillating_fan", "switched_fan", "clicks", "keys", "bats", "taps", "falling"}
+"""What may come and go, but neither sways nor goes about."""
+
+PET_VISITS_TOLD = 0.1
+"""Where pets live so many of their visits may be told as motion."""
+
+_PET_VISITS_PER_HOUR = 280.0
+"""An animal of the corpus sets out so often."""
 
 _MOVING = [CLASSES.index(MotionClass.MAJOR), CLASSES.index(MotionClass.MINOR)]
 _GRID = np.arange(-4.0, 24.0, 0.25)
@@ -62,40 +72,51 @@ def log_odds_of(outputs: NDArray[np.float32], *, pets: bool) -> NDArray[np.float
     return np.asarray(np.logaddexp.reduce(logits[:, moving], axis=1) - np.logaddexp.reduce(logits[:, still], axis=1))
 
 
-def alarms(judged: Judged) -> tuple[NDArray[np.float64], float]:
-    """False alarms at each threshold of the grid [thresholds], and hours of empty rooms that they were counted in."""
+def alarms(judged: Judged, *, beside: AbstractSet[str], pets: bool = False) -> tuple[NDArray[np.float64], float]:
+    """False alarms at each threshold of the grid [thresholds], and hours of empty rooms that they were counted in.
+
+    Args:
+        judged: clips.
+        beside: of the empty rooms those count that hold nothing but this.
+        pets: and a pet.
+    """
     counts, seconds = np.zeros(len(_GRID)), 0.0
-    for t_s, scores, end_s in _empty_clips(judged):
-        seconds += end_s - float(t_s[0])
-        for number, threshold in enumerate(_GRID):
-            counts[number] += len(scoring.motions_at(t_s, scores, threshold=float(threshold), end_s=end_s))
+    for kinds, t_s, scores in _empty_clips(judged):
+        if bool(PETS & kinds) == pets and kinds - PETS <= beside:
+            seconds += float(t_s[-1] - t_s[0])
+            counts += [_count(t_s, scores, float(threshold)) for threshold in _GRID]
     return counts, seconds / 3600.0
 
 
-def _empty_clips(judged: Judged) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
-    """Times, probabilities of motion and end of each clip in which nobody is and nothing is `MOVED`.
-
-    Those with pets in them where pets live, else those without.
-    """
+def _empty_clips(judged: Judged) -> Iterator[tuple[frozenset[str], NDArray[np.float64], NDArray[np.float64]]]:
+    """What is in each clip in which nobody is, with times and probabilities of motion."""
     rows = judged.rows
     for clip, about in zip(rows.clips, rows.about, strict=True):
-        kinds = set(about["kinds"])
-        if bool(PETS & kinds) != judged.pets or MOVED & kinds or not np.isnan(rows.distance_m[clip]).all():
-            continue
         settled = rows.settled[clip]
-        t_s = rows.t_s[clip][settled].astype(np.float64)
-        if len(t_s):
-            yield t_s, probability(judged.log_odds[clip][settled]), float(t_s[-1])
+        if settled.any() and np.isnan(rows.distance_m[clip]).all():
+            scores = probability(judged.log_odds[clip][settled])
+            yield frozenset(about["kinds"]), rows.t_s[clip][settled].astype(np.float64), scores
 
 
-def alarmed_clips(judged: Judged) -> tuple[int, NDArray[np.float64]]:
-    """Clips of empty rooms, and how many of them hold a false alarm at each threshold of the grid [thresholds]."""
-    clips, alarmed = 0, np.zeros(len(_GRID))
-    for t_s, scores, end_s in _empty_clips(judged):
-        clips += 1
-        for number, threshold in enumerate(_GRID):
-            alarmed[number] += bool(scoring.motions_at(t_s, scores, threshold=float(threshold), end_s=end_s))
-    return clips, alarmed
+def _count(t_s: NDArray[np.float64], scores: NDArray[np.float64], threshold: float) -> int:
+    return len(scoring.motions_at(t_s, scores, threshold=threshold, end_s=float(t_s[-1])))
+
+
+def beside_each(judged: Judged, threshold: float) -> dict[str, dict[str, float]]:
+    """False alarms at a threshold in empty rooms that hold one thing or none, and hours of them, by what it is."""
+    found: dict[str, dict[str, float]] = {}
+    for kinds, t_s, scores in _empty_clips(judged):
+        if len(kinds) <= 1:
+            one = found.setdefault(next(iter(kinds), "quiet"), {"alarms": 0, "hours": 0.0})
+            one["alarms"] += _count(t_s, scores, threshold)
+            one["hours"] += float(t_s[-1] - t_s[0]) / 3600.0
+    return {kind: one | {"hours": round(one["hours"], 3)} for kind, one in sorted(found.items())}
+
+
+def lowest_with_pets(judged: Judged) -> tuple[float, float]:
+    """Log odds from which no more than `PET_VISITS_TOLD` are told, and hours of pets that it was counted in."""
+    counts, hours = alarms(judged, beside=STATIONARY, pets=True)
+    return lowest(counts <= PET_VISITS_TOLD * _PET_VISITS_PER_HOUR * hours), hours
 
 
 def lowest(allowed: NDArray[np.bool_]) -> float:

@@ -15,8 +15,6 @@ from models.training.network import MotionNetwork
 from models.training.run import fitted, outputs_of
 
 _RATES_PER_HOUR = (4.0, 1.0)
-_PET_CLIPS_SHARE = 0.1
-"""Of clips with a pet and nobody, this many may hold a false alarm in homes with pets."""
 
 
 def compare(data: Path, *, corpora: Sequence[str], out: Path, epochs: int, seed: int) -> str:
@@ -41,15 +39,15 @@ def _judge(network: MotionNetwork, data: Path, emission: str) -> dict[str, dict[
     rows = read_corpus(data, share="validation", corpora=("mixed", "empty"), emissions=(emission,))
     outputs = outputs_of(network, rows)
     usual, with_pets = (choose.judged(rows, outputs, pets=pets) for pets in (False, True))
-    counts, hours = choose.alarms(usual)
+    counts, hours = choose.alarms(usual, beside=choose.IN_PLACE)
     points = {f"{rate:g} an hour": (usual, choose.lowest(counts <= rate * hours)) for rate in _RATES_PER_HOUR}
-    clips, alarmed = choose.alarmed_clips(with_pets)
-    points["pets at home"] = with_pets, choose.lowest(alarmed <= _PET_CLIPS_SHARE * clips)
+    odds, pet_hours = choose.lowest_with_pets(with_pets)
+    points["pets at home"] = with_pets, odds
     return {
         name: {
             "log_odds": odds,
             "empty_hours": round(hours, 2),
-            "pet_clips": clips,
+            "pet_hours": round(pet_hours, 2),
             "recalls": choose.recalls(judged, odds),
         }
         for name, (judged, odds) in points.items()

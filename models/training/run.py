@@ -22,6 +22,8 @@ from models.training.network import STATE, MotionNetwork
 
 GOLDEN_HOPS = 400
 
+_VALIDATION = ("mixed", "tail", "empty")
+
 
 def fitted(
     data: Path, *, corpora: Sequence[str], emissions: Sequence[str], out: Path, epochs: int, seed: int
@@ -52,17 +54,17 @@ def train(
         CorpusError: there is nothing to learn from or to choose thresholds by.
     """
     out.mkdir(parents=True, exist_ok=True)
-    validation = read_corpus(data, share="validation", corpora=("mixed", "empty"), emissions=emissions)
+    validation = read_corpus(data, share="validation", corpora=_VALIDATION, emissions=emissions)
     network, rows = fitted(data, corpora=corpora, emissions=emissions, out=out, epochs=epochs, seed=seed)
 
     outputs = outputs_of(network, validation)
     judged = choose.judged(validation, outputs, pets=False)
-    counts, hours = choose.alarms(judged)
+    counts, hours = choose.alarms(judged, beside=choose.STATIONARY)
     if hours == 0.0:
         raise CorpusError(f"{data}: no empty room in the validation corpus; make one: generate --share validation")
     table = choose.thresholds(counts, hours)
     at_one = next(each["log_odds"] for each in table if each["false_alarms_per_day"] == 1.0)
-    pet_counts, pet_hours = choose.alarms(choose.judged(validation, outputs, pets=True))
+    with_pets, pet_hours = _thresholds_with_pets(choose.judged(validation, outputs, pets=True))
     model = network.tflite()
     manifest = {
         "format": FORMAT,
@@ -73,7 +75,7 @@ def train(
         "state": STATE,
         "classes": list(KINDS),
         "thresholds": table,
-        **({"thresholds_with_pets": choose.thresholds(pet_counts, pet_hours)} if pet_hours else {}),
+        **({"thresholds_with_pets": with_pets} if pet_hours else {}),
         "parameters": network.parameters,
         "training": {
             "date": datetime.now(UTC).date().isoformat(),
@@ -91,8 +93,7 @@ def train(
             "empty_hours": round(hours, 2),
             "empty_hours_with_pets": round(pet_hours, 2),
             "at_one_a_day": choose.recalls(judged, at_one),
-            "alarms_at_one_a_day": _at(counts, at_one),
-            "alarms_with_pets_at_one_a_day": _at(pet_counts, at_one),
+            "beside_at_one_a_day": choose.beside_each(judged, at_one),
         },
     }
     text = json.dumps(manifest, indent=1) + "\n"
@@ -102,9 +103,11 @@ def train(
     return manifest
 
 
-def _at(counts: NDArray[np.float64], threshold: float) -> int:
-    """Alarms at the grid's threshold that is nearest below."""
-    return int(counts[max(int(np.searchsorted(choose._GRID, threshold, side="right")) - 1, 0)])  # noqa: SLF001
+def _thresholds_with_pets(judged: choose.Judged) -> tuple[list[dict[str, float]], float]:
+    """As rare as elsewhere beside what is stationary, and no lower than pets allow; hours of pets that were heard."""
+    lowest, pet_hours = choose.lowest_with_pets(judged)
+    table = choose.thresholds(*choose.alarms(judged, beside=choose.STATIONARY))
+    return [each | {"log_odds": max(each["log_odds"], lowest)} for each in table], pet_hours
 
 
 def outputs_of(network: MotionNetwork, rows: Rows) -> NDArray[np.float32]:
