@@ -14,6 +14,7 @@ def main() -> int:
     """One of the steps; 0 when all of it was done."""
     parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
+    _add_full(steps)
     _add_generate(steps)
     _add_fold(steps)
     _add_train(steps)
@@ -27,6 +28,41 @@ def main() -> int:
         return error.exit_code
 
 
+def _add_full(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = steps.add_parser("full", help="make the shipped model: all that it learns from, then itself")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpora")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model")
+    _add_making(parser)
+    parser.set_defaults(run=_full)
+
+
+def _full(args: argparse.Namespace) -> int:
+    from models.training import shipped
+    from models.training.run import train
+
+    for made in shipped.MADE:
+        print(f"{made.hours:g} hours of {made.share} {made.corpus}, {made.emission}: ", end="")
+        if _generate(argparse.Namespace(**vars(args), **made._asdict(), first_part=0)):
+            return 1
+    train(
+        args.data,
+        corpora=shipped.CORPORA,
+        emissions=shipped.EMISSIONS,
+        out=args.out,
+        name="motion",
+        epochs=shipped.EPOCHS,
+        seed=shipped.SEED,
+    )
+    return 0
+
+
+def _add_making(parser: argparse.ArgumentParser) -> None:
+    """How corpora are made."""
+    parser.add_argument("--captures", type=Path, help="folder with more motion captures")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (one a core)")
+    parser.add_argument("--scheduler", help="a Dask scheduler, such as tcp://127.0.0.1:8786")
+
+
 def _add_generate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     from models.training.clips import CORPORA, EMISSIONS, SHARES
 
@@ -37,9 +73,7 @@ def _add_generate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--emission", choices=EMISSIONS, default="tones", help="what is played in it (tones)")
     parser.add_argument("--hours", type=float, required=True, help="of sound")
     parser.add_argument("--first-part", type=int, default=0, help="number of the first part")
-    parser.add_argument("--captures", type=Path, help="folder with more motion captures")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (one a core)")
-    parser.add_argument("--scheduler", help="a Dask scheduler, such as tcp://127.0.0.1:8786")
+    _add_making(parser)
     parser.set_defaults(run=_generate)
 
 

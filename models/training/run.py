@@ -22,7 +22,7 @@ from models.training.network import STATE, MotionNetwork
 
 GOLDEN_HOPS = 400
 
-_VALIDATION = ("mixed", "tail", "empty")
+_VALIDATION = ("mixed", "tail", "empty", "pool")
 
 
 def fitted(
