@@ -114,11 +114,14 @@ def evaluate(args: argparse.Namespace) -> int:
 def _report(evaluation: "Evaluation", subject: "Subject", folder: Path) -> None:
     """Write what is known by now, and say where."""
     config = subject.config
+    settings = config.sensing.model_dump() | {"carriers_hz": config.emission.carriers_hz}
+    if subject.detector.endswith(".tflite"):
+        settings["model"] = Path(subject.detector).stem
     written = evaluation.report(
         folder,
         version=__version__,
         date=datetime.now(UTC).date().isoformat(),
-        operating_point=_operating_point(config.sensing.model_dump() | {"carriers_hz": config.emission.carriers_hz}),
+        operating_point=_operating_point(settings),
     )
     print(*written, sep="\n")
 

@@ -1,4 +1,7 @@
-"""Writes RESULTS.md and its plots from a report's data: `python tests/evaluation/make_results.py evaluation.json`."""
+"""Writes RESULTS.md and its plots from a report's data: `make_results.py evaluation.json FOLDER`.
+
+FOLDER is where this is for the threshold detector, `model` in it for the model.
+"""
 
 import json
 import sys
@@ -7,8 +10,7 @@ from pathlib import Path
 from appliance.evaluation.page import percent, rate, seconds, words
 from appliance.evaluation.plots import plots_of
 
-HERE = Path(__file__).parent
-FROM_HAND = HERE / "findings.md"
+FROM_HAND = "findings.md"
 """What the figures mean, in words; the rest of the page is made."""
 
 PLOTS = {
@@ -19,6 +21,7 @@ PLOTS = {
     "major": "NEMA WD 7, major motion: % of tries found in each cell of 3 x 3 ft",
     "minor": "NEMA WD 7, minor motion: the same with the arm",
 }
+NAMES = {"threshold": "threshold detector", "motion": "model `motion`"}
 ACTIVITIES = {
     "empty": "empty: false alarms a day (95 %)", "walk": "walk: recall", "arm": "WD 7 arm: recall",
     "sit": "sit: presence kept", "sleep": "sleep: presence kept",
@@ -100,11 +103,11 @@ def section(title, lines):
     return [f"## {title}", "", *lines, ""]
 
 
-def page(report):
+def page(report, folder):
     about, cost = report["about"], report["cost"]
     judged = about["cases"] - about["missing"]
     yield from (
-        f"# Results of the {about['detector']} detector",
+        f"# Results of the {NAMES.get(Path(about['detector']).stem, about['detector'])}",
         "",
         f"Made by `make_results.py` from `pipistrelle evaluate --profile {about['profile']}`, {about['date']}, code",
         f"{about['code']}: {judged} of {about['cases']} cases. One operating point for all figures, the shipped one:",
@@ -116,15 +119,15 @@ def page(report):
     rows = [[bar["name"], bar["wanted"], bar["measured"], met[bar["met"]]] for bar in report["bars"]]
     yield from table(["bar", "wanted", "result", ""], rows)
     yield ""
-    if FROM_HAND.exists():
-        yield from (FROM_HAND.read_text(encoding="utf-8").rstrip(), "")
+    if (folder / FROM_HAND).exists():
+        yield from ((folder / FROM_HAND).read_text(encoding="utf-8").rstrip(), "")
     if report["walk"]:
         yield from section("Walks in quiet rooms", walks(report))
     if report["stress"]:
         yield from section("Stress cells (simulated)", stress(report))
     yield from section("Visits, real hands, sudden sounds", others(report))
     for name, title in PLOTS.items():
-        if (HERE / f"{name}.svg").exists():
+        if (folder / f"{name}.svg").exists():
             yield from (f"![{title}]({name}.svg)", "", f"*{title} (simulated).*", "")
     yield "## What it cost (measured)"
     yield ""
@@ -133,14 +136,15 @@ def page(report):
 
 
 def main():
-    report = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    report, folder = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), Path(sys.argv[2])
+    folder.mkdir(exist_ok=True)
     drawn = plots_of(report)
-    for path in HERE.glob("*.svg"):
+    for path in folder.glob("*.svg"):
         if path.stem not in drawn:
             path.unlink()
     for name, svg in drawn.items():
-        (HERE / f"{name}.svg").write_text(svg, encoding="utf-8")
-    (HERE / "RESULTS.md").write_text("\n".join(page(report)) + "\n", encoding="utf-8")
+        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    (folder / "RESULTS.md").write_text("\n".join(page(report, folder)) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
