@@ -13,7 +13,7 @@ SIMULATED, REPLAYED, MEASURED = "simulated", "replayed", "measured"
 
 NUISANCES = (
     "quiet", "fan", "oscillating_fan", "switched_fan", "hvac", "curtain", "cat", "dog", "vacuum", "music_soft", "music",
-    "music_loud", "other_unit", "dropouts", "clipping",
+    "music_loud", "other_unit", "dropouts", "clipping", "oscillating_switched_fan",
 )  # fmt: skip
 """What else may go on; the stress cells are these with each of `ACTIVITIES`."""
 

@@ -233,6 +233,10 @@ def _add_nuisance(words: Words, case: Case, random: np.random.Generator, bats: s
             words["sounds"] = [_SOUNDS | NUISANCES["bats"](random, size, case.duration_s) | {"folder": bats}]
         case "clicks":
             words["sounds"] = [_SOUNDS | NUISANCES["clicks"](random, size, case.duration_s)]
+        case "oscillating_switched_fan":
+            switched = NUISANCES["switched_fan"](random, size, case.duration_s)
+            turning = switched | NUISANCES["oscillating_fan"](random, size, case.duration_s)
+            words["things"] = [*words["things"], turning]  # type: ignore[misc]
         case kind:
             drawn = NUISANCES[kind](random, size, case.duration_s)
             key = "sounds" if "sound" in drawn else "things"

@@ -69,7 +69,7 @@ def test_the_weeks_are_a_week_of_each_empty_room():
     for case in profiles.cases_of("weeks", Recorded()):
         assert (case.activity, case.person) == ("empty", -1)
         hours[case.nuisance] += (case.duration_s - WARM_UP_S) / 3600.0
-    assert set(hours) == {"quiet", "hvac", "fan", "oscillating_fan", "curtain"}
+    assert set(hours) == {"hvac", "fan", "oscillating_switched_fan", "curtain"}
     assert set(hours.values()) == {168.0}
 
 
