@@ -19,8 +19,8 @@ from models.training.kinds import KINDS, kinds_of
 from models.training.listen import UNLABELLED
 from models.training.network import MotionNetwork
 
-BATCH_PIECES = 4
-_PIECE_HOPS = 2250
+_BATCH_HOPS = 9000
+_LONGEST_PIECE_HOPS = 2250
 """A minute: three times the longest memory."""
 
 _PEAK_RATE = 4e-3
@@ -73,12 +73,18 @@ def _weights(rows: Rows, kind: NDArray[np.int8]) -> NDArray[np.float32]:
     return np.where(rows.settled & (kind != UNLABELLED), weight, 0.0).astype(np.float32)
 
 
-def _pieces(clip: slice, random: np.random.Generator) -> Iterator[slice]:
+def _batch_shape(rows: Rows) -> tuple[int, int]:
+    """Pieces in a batch, and hops of each: no longer than the longest clip, so that windows are not mostly filling."""
+    hops = min(max(clip.stop - clip.start for clip in rows.clips), _LONGEST_PIECE_HOPS)
+    return max(1, min(_BATCH_HOPS // hops, len(rows.clips))), hops
+
+
+def _pieces(clip: slice, hops: int, random: np.random.Generator) -> Iterator[slice]:
     """A clip, or if it is longer than a piece, pieces of it that begin at a random phase; shorter ends come too."""
-    if clip.stop - clip.start <= _PIECE_HOPS:
+    if clip.stop - clip.start <= hops:
         yield clip
         return
-    cuts = np.arange(clip.start + random.integers(_PIECE_HOPS), clip.stop, _PIECE_HOPS).tolist()
+    cuts = np.arange(clip.start + random.integers(hops), clip.stop, hops).tolist()
     for low, high in pairwise([clip.start, *cuts, clip.stop]):
         if high > low:
             yield slice(low, high)
@@ -89,14 +95,15 @@ def batches(rows: Rows, random: np.random.Generator) -> Iterator[Batch]:
     kind = kinds_of(rows)
     weight = _weights(rows, kind)
     moving = np.isin(kind, _MOVING) & (np.abs(np.nan_to_num(rows.radial_mps)) > _RADIAL_MPS)
-    pieces = [piece for clip in rows.clips for piece in _pieces(clip, random)]
+    count, hops = shape = _batch_shape(rows)
+    pieces = [piece for clip in rows.clips for piece in _pieces(clip, hops, random)]
     order = random.permutation(len(pieces))
-    for at in range(0, len(order) - BATCH_PIECES + 1, BATCH_PIECES):
+    for at in range(0, len(order) - count + 1, count):
         batch = Batch(
-            np.zeros((BATCH_PIECES, _PIECE_HOPS, FEATURES), np.float32),
-            *(np.zeros((BATCH_PIECES, _PIECE_HOPS), kind) for kind in (np.int32, np.float32, np.float32, np.float32)),
+            np.zeros((*shape, FEATURES), np.float32),
+            *(np.zeros(shape, kind) for kind in (np.int32, np.float32, np.float32, np.float32)),
         )
-        for row, number in enumerate(order[at : at + BATCH_PIECES]):
+        for row, number in enumerate(order[at : at + count]):
             piece = pieces[number]
             size = piece.stop - piece.start
             batch.values[row, :size] = rows.values[piece]
@@ -127,8 +134,9 @@ class Training:
         self, network: MotionNetwork, rows: Rows, *, epochs: int, seed: int, folder: Path, identity: str
     ) -> None:
         self._network, self._rows, self._epochs, self._seed = network, rows, epochs, seed
-        pieces = sum((clip.stop - clip.start) // _PIECE_HOPS + 1 for clip in rows.clips)
-        steps = max(epochs * (pieces // BATCH_PIECES), 2)
+        count, hops = _batch_shape(rows)
+        pieces = sum((clip.stop - clip.start - 1) // hops + 1 for clip in rows.clips)
+        steps = max(epochs * (pieces // count), 2)
         warm_up = max(round(_WARM_UP_SHARE * steps), 1)
         rate = tf.keras.optimizers.schedules.CosineDecay(
             0.0, steps - warm_up, warmup_target=_PEAK_RATE, warmup_steps=warm_up
