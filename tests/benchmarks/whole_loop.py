@@ -1,10 +1,11 @@
 """What the whole sensing loop costs: processor time and instructions for a second of sound, stage by stage.
 
-    python tests/benchmarks/whole_loop.py [--seconds N] [--rounds N] [--no-instructions]
+    python tests/benchmarks/whole_loop.py [--seconds N] [--rounds N] [--no-instructions] [--model]
 
 Sound of 4 microphones at 192 kHz in blocks of 10 ms goes through `appliance.pipeline`: a tone and a converter's noise,
 in `quiet` nobody, in `moving` an echo that comes and goes. Times are medians of rounds, and on a busy machine noise;
 instructions are those of a Python process under callgrind, as the difference of two lengths of sound, and repeat.
+With --model the shipped model judges instead of the threshold detector.
 """
 
 import argparse
@@ -22,9 +23,12 @@ sys.path[:0] = [str(ROOT)]
 
 import numpy as np  # noqa: E402
 
+from appliance.classify.model import ModelDetector  # noqa: E402
+from appliance.config.schema import SHIPPED_MODEL  # noqa: E402
 from appliance.dsp import _core  # noqa: E402
 from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES  # noqa: E402
 from appliance.pipeline import Pipeline  # noqa: E402
+from appliance.sensing import load_network  # noqa: E402
 from appliance.types import Emission, PcmBlock, Tones  # noqa: E402
 
 RATE_HZ = 192_000
@@ -55,7 +59,7 @@ def sound(*, moving):
 class Listener:
     """A pipeline that knows its room, and the stream that it hears."""
 
-    def __init__(self, *, moving=False):
+    def __init__(self, *, moving=False, model=False):
         self._quiet, self._sound = sound(moving=False), sound(moving=moving)
         self._block = 0
         self.pipeline = Pipeline(
@@ -64,6 +68,7 @@ class Listener:
             emission=Emission(tones=Tones((CARRIER_HZ,), 75.0)),
             hold_s=60.0,
             false_alarms_per_day=1.0,
+            make_detector=model_detector if model else None,
         )
         self.hear(LEARN_S, self._quiet)
 
@@ -78,6 +83,12 @@ class Listener:
             self.pipeline.process(PcmBlock(samples[at : at + BLOCK_FRAMES], first, RATE_HZ))
             self._block += 1
         return (time.process_time() - began_s) * 1e3 / seconds
+
+
+def model_detector(doppler):
+    """What judges by the shipped model."""
+    network = load_network(pathlib.Path(SHIPPED_MODEL))
+    return ModelDetector(doppler=doppler, network=network, false_alarms_per_day=1.0)
 
 
 class Timed:
@@ -97,9 +108,9 @@ class Timed:
         return result
 
 
-def stages_ms(seconds):
+def stages_ms(seconds, *, model):
     """Time within each stage, in ms per second of sound."""
-    listener = Listener()
+    listener = Listener(model=model)
     timed = {name: Timed(getattr(listener.pipeline, f"_{name}")) for name in STAGES}
     for name, stage in timed.items():
         setattr(listener.pipeline, f"_{name}", stage)
@@ -118,9 +129,9 @@ def instructions(*arguments):
     return int(re.search(r"Collected : (\d+)", ran.stderr)[1])
 
 
-def instructions_per_s(*, moving=False, seconds=4):
+def instructions_per_s(*, moving=False, model=False, seconds=4):
     """Instructions of the whole Python process for one second of sound; None without valgrind."""
-    about = ["--moving"] if moving else []
+    about = ["--moving"] * moving + ["--model"] * model
     counts = [instructions("--hear", str(length), *about) for length in (seconds, 2 * seconds)]
     return None if None in counts else (counts[1] - counts[0]) / seconds
 
@@ -145,12 +156,12 @@ def instructions_per_column(columns=2_000):
     return None if None in counts else (counts[1] - counts[0]) / columns
 
 
-def measure(*, seconds=10, rounds=5, count=True):
+def measure(*, seconds=10, rounds=5, count=True, model=False):
     """All figures: `cpu_ms_per_s` and `instructions_per_s` by kind of sound, `stage_ms_per_s` by stage, and those of a
     spectrum's column, `column_us` and `instructions_per_column`; instructions None where they are not counted.
     """
-    listeners = {"quiet": Listener(), "moving": Listener(moving=True)}
-    stage_rounds = [stages_ms(seconds) for _ in range(rounds)]
+    listeners = {"quiet": Listener(model=model), "moving": Listener(moving=True, model=model)}
+    stage_rounds = [stages_ms(seconds, model=model) for _ in range(rounds)]
     return {
         "cpu_ms_per_s": {
             kind: statistics.median(listener.hear(seconds) for _ in range(rounds))
@@ -158,7 +169,7 @@ def measure(*, seconds=10, rounds=5, count=True):
         },
         "stage_ms_per_s": {name: statistics.median(taken[name] for taken in stage_rounds) for name in STAGES},
         "instructions_per_s": {
-            kind: instructions_per_s(moving=kind == "moving") if count else None for kind in listeners
+            kind: instructions_per_s(moving=kind == "moving", model=model) if count else None for kind in listeners
         },
         "column_us": statistics.median(transform_columns(2_000) for _ in range(rounds)),
         "instructions_per_column": instructions_per_column() if count else None,
@@ -170,6 +181,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=10, help="of sound a round (default 10)")
     parser.add_argument("--rounds", type=int, default=5, help="whose median counts (default 5)")
     parser.add_argument("--no-instructions", action="store_true", help="do not count them, which takes a minute")
+    parser.add_argument("--model", action="store_true", help="the shipped model judges")
     parser.add_argument("--hear", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--columns", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--moving", action="store_true", help=argparse.SUPPRESS)
@@ -178,9 +190,9 @@ def main():
         transform_columns(args.columns)
         return
     if args.hear is not None:
-        Listener(moving=args.moving).hear(args.hear)
+        Listener(moving=args.moving, model=args.model).hear(args.hear)
         return
-    found = measure(seconds=args.seconds, rounds=args.rounds, count=not args.no_instructions)
+    found = measure(seconds=args.seconds, rounds=args.rounds, count=not args.no_instructions, model=args.model)
     print(f"One second of sound, 192 kHz, {MICS} microphones, blocks of 10 ms, hops of 64 samples")
     for kind, cpu_ms in found["cpu_ms_per_s"].items():
         count = found["instructions_per_s"][kind]
