@@ -37,14 +37,14 @@ _DIRECTION_WEIGHT, _RADIAL_WEIGHT = 0.15, 0.15
 _CLASS_WEIGHT = {
     MotionClass.NOTHING: 1.0,
     MotionClass.MAJOR: 2.0,
-    MotionClass.MINOR: 1.0,
+    MotionClass.MINOR: 2.0,
     MotionClass.BREATHING: 0.3,
     MotionClass.NUISANCE: 1.5,
     PET: 1.5,
 }
 """Frames of still people are many, and tones can hardly tell them from empty rooms."""
 
-_LEVEL_JITTER = 0.25
+_LEVEL_JITTER = 0.6
 """Standard deviation, in units of 20 dB, by which all levels of a clip are moved: units differ."""
 
 _MOVING = [KINDS.index(MotionClass.MAJOR), KINDS.index(MotionClass.MINOR)]

@@ -31,7 +31,7 @@ _STRETCH_HOPS = 25
 _TAPS = 3
 _BAND_CHANNELS = 8
 _GATE_CHANNELS = 6
-_CHANNELS = 32
+_CHANNELS = 36
 
 STATE = (sum((_TAPS - 1) * dilation for dilation in DILATIONS) + len(MEMORY_HOPS)) * _CHANNELS
 """Values that the device keeps from one hop to the next."""

@@ -13,17 +13,17 @@ class Made(NamedTuple):
 
 
 MADE = (
-    Made("training", "mixed", "tones", 10.0),
+    Made("training", "mixed", "tones", 20.0),
     Made("training", "mixed", "both", 6.0),
-    Made("training", "tail", "tones", 12.7),
-    Made("training", "pool", "tones", 18.0),
+    Made("training", "tail", "tones", 13.3),
+    Made("training", "pool", "tones", 19.8),
     Made("validation", "mixed", "tones", 3.0),
     Made("validation", "mixed", "both", 2.0),
     Made("validation", "tail", "tones", 3.0),
     Made("validation", "empty", "tones", 8.0),
-    Made("validation", "pool", "tones", 24.0),
+    Made("validation", "pool", "tones", 26.5),
 )
 CORPORA = ("mixed", "tail", "pool")
 EMISSIONS = ("tones", "both")
-EPOCHS = 32
+EPOCHS = 28
 SEED = 1
