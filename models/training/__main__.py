@@ -78,14 +78,13 @@ def _add_generate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _generate(args: argparse.Namespace) -> int:
-    from models.training.clips import CLIP_S
-    from models.training.corpus import CLIPS_A_PART, Part, make_part, missing_parts, on_workers, recipe
+    from models.training.corpus import PART_S, Part, make_part, missing_parts, on_workers, recipe
 
     args.data.mkdir(parents=True, exist_ok=True)
-    count = max(1, round(args.hours * 3600.0 / CLIP_S / CLIPS_A_PART))
+    count = max(1, round(args.hours * 3600.0 / PART_S))
     parts = [Part(args.share, args.corpus, args.first_part + number, args.emission) for number in range(count)]
     left = missing_parts(parts, args.data)
-    print(f"{count} parts of {CLIPS_A_PART * CLIP_S / 60:g} min, {count - len(left)} of them done", flush=True)
+    print(f"{count} parts of {PART_S / 60:g} min, {count - len(left)} of them done", flush=True)
     if not left:
         return 0
     captures = str(args.captures.resolve()) if args.captures else None

@@ -13,7 +13,7 @@ from appliance.evaluation import scoring
 from appliance.evaluation.cases import PETS
 from appliance.simulation.sample import ACTIVITIES
 from appliance.types import MotionClass
-from models.training.corpus import Rows
+from models.training.corpus import CorpusError, Rows
 from models.training.kinds import KINDS
 from models.training.listen import CLASSES
 
@@ -123,6 +123,20 @@ def lowest(allowed: NDArray[np.bool_]) -> float:
     """The lowest threshold of the grid from which on all are `allowed` [thresholds]."""
     refused = np.flatnonzero(~allowed)
     return float(_GRID[min(refused[-1] + 1, len(_GRID) - 1)] if len(refused) else _GRID[0])
+
+
+def thresholds_in(judged: Judged, *, lowest: float = -np.inf) -> tuple[list[dict[str, float]], float]:
+    """Log odds for each of `RATES_PER_DAY`, none below `lowest`, and hours of empty rooms that they were counted in.
+
+    Raises:
+        CorpusError: there is no empty room in which nothing but `STATIONARY` sounds.
+    """
+    counts, hours = alarms(judged, beside=STATIONARY)
+    if hours == 0.0:
+        raise CorpusError(
+            "no stationary empty room to count false alarms in: generate --share validation --corpus still"
+        )
+    return [each | {"log_odds": max(each["log_odds"], lowest)} for each in thresholds(counts, hours)], hours
 
 
 def thresholds(counts: NDArray[np.float64], hours: float) -> list[dict[str, float]]:

@@ -16,12 +16,16 @@ from appliance.types import Chirps, Tones
 
 SHARES: dict[str, Share] = {"training": TRAINING, "validation": VALIDATION}
 
-CLIP_S = 60.0
-
-CORPORA = ("mixed", "seed", "tail", "empty", "pool")
+CORPORA = ("mixed", "seed", "tail", "empty", "pool", "still")
 """mixed: everything; seed: quiet rooms and people alone; tail: what a seed model never saw; empty: nobody there; pool:
-homes as they are, in which what the seed set never holds is rare.
+homes as they are, in which what the seed set never holds is rare; still: empty rooms with nothing but one of
+`STILL_THINGS` or not even that, in long clips, as thresholds are counted in.
 """
+
+STILL_THINGS = ("hvac", "fan", "ceiling_fan")
+"""What sounds alike for hours in many a home."""
+
+_CLIP_S, _STILL_CLIP_S = 60.0, 600.0
 
 RARITY = 0.04
 """Of the pool's clips, how many hold one of `RARE_KINDS`, each as often: 0.2 % of all time, or three minutes a day."""
@@ -76,6 +80,11 @@ class Clip:
     believes: bool
 
 
+def clip_s(corpus: str) -> float:
+    """Duration of a corpus's clips."""
+    return _STILL_CLIP_S if corpus == "still" else _CLIP_S
+
+
 def clip_of(share: str, corpus: str, number: int, captures: Captures, *, emission: str = "tones") -> Clip:
     """The clip of that number.
 
@@ -99,7 +108,7 @@ def clip_of(share: str, corpus: str, number: int, captures: Captures, *, emissio
     people, things = _cast(random, corpus)
     gaits = tuple(name for name in own.gaits(captures.names) if name not in ("crawl", "01_09"))
     nuisances = [name for name in things if name not in _FAULTS]
-    words = sample_words(seed, duration_s=CLIP_S, people=people, nuisances=nuisances, gaits=gaits)
+    words = sample_words(seed, duration_s=clip_s(corpus), people=people, nuisances=nuisances, gaits=gaits)
     _keep_walking(words, people, random)
     faults = [name for name in things if name in _FAULTS] or _faults(random, corpus)
     _add_faults(words, random, faults)
@@ -123,6 +132,8 @@ def clip_of(share: str, corpus: str, number: int, captures: Captures, *, emissio
 
 def _cast(random: np.random.Generator, corpus: str) -> tuple[list[str], list[str]]:
     """Who and what is in a scene."""
+    if corpus == "still":
+        return [], [str(random.choice(STILL_THINGS))] if random.random() < 0.6 else []
     plain = corpus in ("seed", "pool")
     things: Sequence[str] = _SEED_THINGS if plain else _THINGS
     people: list[str] = []
@@ -170,7 +181,7 @@ def _keep_walking(words: dict[str, object], people: Sequence[str], random: np.ra
 
 def _faults(random: np.random.Generator, corpus: str) -> list[str]:
     """What is wrong with the sound of a scene."""
-    if corpus in ("seed", "pool"):
+    if corpus in ("seed", "pool", "still"):
         return []
     return [name for name, share in zip(_FAULTS, (0.08, 0.06), strict=True) if random.random() < share]
 
@@ -182,7 +193,7 @@ def _add_faults(words: dict[str, object], random: np.random.Generator, faults: S
     if "lost_frames" in faults:
         device = words["device"]
         assert isinstance(device, dict)
-        starts_s = np.sort(random.uniform(3.0, CLIP_S - 1.0, random.integers(1, 8)))
+        starts_s = np.sort(random.uniform(3.0, _CLIP_S - 1.0, random.integers(1, 8)))
         device["gaps"] = [
             {"start_s": round(float(start_s), 3), "lost_ms": round(random.uniform(1.0, 50.0), 2)}
             for start_s in starts_s

@@ -9,10 +9,11 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,10 +25,14 @@ from appliance.errors import ApplianceError
 from appliance.evaluation.judge import code_version
 from appliance.features.evidence import FEATURE_VERSION, FEATURES
 from appliance.simulation.captures import Captures
-from models.training.clips import EMISSIONS, clip_of
+from models.training.clips import EMISSIONS, clip_of, clip_s
 from models.training.listen import listen
 
-CLIPS_A_PART = 10
+if TYPE_CHECKING:
+    import distributed
+
+PART_S = 600.0
+"""Sound in a file."""
 
 _SOURCES = ("cancel", "dsp", "features", "simulation", "evaluation/split.py", "physics.py", "pipeline.py")
 
@@ -41,12 +46,18 @@ class CorpusError(ApplianceError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some clips of a corpus: `number` counts parts of CLIPS_A_PART clips; `emission` is what is played in them."""
+    """Some clips of a corpus: `number` counts parts of `PART_S`; `emission` is what is played in them."""
 
     share: str
     corpus: str
     number: int
     emission: str = "tones"
+
+    @property
+    def clips(self) -> range:
+        """Numbers of its clips."""
+        each = max(1, round(PART_S / clip_s(self.corpus)))
+        return range(self.number * each, (self.number + 1) * each)
 
     @property
     def file_name(self) -> str:
@@ -96,7 +107,7 @@ def make_part(part: Part, folder: str, captures: str | None, wanted_recipe: str)
     found = Captures((Path(captures),) if captures else ())
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("clip", *_COLUMNS)}
     values, about = [], []
-    for number in range(part.number * CLIPS_A_PART, (part.number + 1) * CLIPS_A_PART):
+    for number in part.clips:
         clip = clip_of(part.share, part.corpus, number, found, emission=part.emission)
         heard = listen(clip)
         columns["clip"].append(np.full(len(heard.t_s), number, np.int32))
@@ -162,33 +173,58 @@ def on_workers(
     import distributed
     from distributed.comm.core import CommClosedError
 
+    asked: dict[Future[str], Part] = {}
+    waiting = iter(parts)
+    with _client(scheduler, workers) as client:
+        completed = distributed.as_completed()
+
+        def ask() -> None:
+            # no more than run at once: what waits beside a part that kills its worker would be blamed with it
+            for part in islice(waiting, max(0, max(1, sum(client.nthreads().values())) - len(asked))):
+                future = client.submit(work, part, *arguments, pure=False, retries=_RETRIES)
+                asked[future] = part
+                completed.add(future)
+
+        try:
+            ask()
+            for future in completed:
+                result: str | Exception
+                try:
+                    result = future.result()
+                except (distributed.CancelledError, CommClosedError, TimeoutError):
+                    raise
+                except Exception as error:  # noqa: BLE001  a part's own failure, whatever it is, is told and not the end
+                    result = error
+                part = asked.pop(future)
+                ask()
+                yield part, result
+        except (distributed.CancelledError, CommClosedError, TimeoutError) as error:
+            raise CorpusError(
+                f"{scheduler or 'this machine'}: the Dask scheduler went away; what is done is kept: "
+                "run the same command again"
+            ) from error
+
+
+@contextmanager
+def _client(scheduler: str | None, workers: int) -> "Iterator[distributed.Client]":
+    """Of a scheduler, or of workers on this machine.
+
+    Raises:
+        CorpusError: no scheduler answers.
+    """
+    import distributed
+
     try:
+        cluster = None
         if scheduler is None:
             cluster = distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
             )
-            client = distributed.Client(cluster)
-        else:
-            cluster = None
-            client = distributed.Client(scheduler, timeout=_CONNECT_S)
+        client = distributed.Client(cluster or scheduler, timeout=_CONNECT_S)
     except (OSError, ValueError, RuntimeError) as error:
         raise CorpusError(f"{scheduler or 'this machine'}: no Dask scheduler answers there: {error}") from error
     try:
-        asked: dict[Future[str], Part] = {
-            client.submit(work, part, *arguments, pure=False, retries=_RETRIES): part for part in parts
-        }
-        for future in distributed.as_completed(list(asked)):
-            result: str | Exception
-            try:
-                result = future.result()
-            except (distributed.CancelledError, CommClosedError, TimeoutError) as error:
-                raise CorpusError(
-                    f"{scheduler or 'this machine'}: the Dask scheduler went away; what is done is kept: "
-                    "run the same command again"
-                ) from error
-            except Exception as error:  # noqa: BLE001  a part's own failure, of whatever kind, is told and not the end
-                result = error
-            yield asked.pop(future), result
+        yield client
     finally:
         client.close()
         if cluster is not None:

@@ -15,7 +15,7 @@ from appliance.classify.manifest import FORMAT
 from appliance.classify.model import Network
 from appliance.features.evidence import FEATURE_VERSION, FEATURES
 from models.training import choose
-from models.training.corpus import CorpusError, Rows, read_corpus, recipe
+from models.training.corpus import Rows, read_corpus, recipe
 from models.training.fit import Training
 from models.training.kinds import KINDS
 from models.training.network import STATE, MotionNetwork
@@ -23,6 +23,7 @@ from models.training.network import STATE, MotionNetwork
 GOLDEN_HOPS = 400
 
 _VALIDATION = ("mixed", "tail", "empty", "pool")
+"""What a network is asked about people and nuisances; rates of false alarms are counted in `still`."""
 
 
 def fitted(
@@ -55,16 +56,16 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     validation = read_corpus(data, share="validation", corpora=_VALIDATION, emissions=emissions)
+    still = read_corpus(data, share="validation", corpora=("still",), emissions=emissions)
     network, rows = fitted(data, corpora=corpora, emissions=emissions, out=out, epochs=epochs, seed=seed)
 
     outputs = outputs_of(network, validation)
-    judged = choose.judged(validation, outputs, pets=False)
-    counts, hours = choose.alarms(judged, beside=choose.STATIONARY)
-    if hours == 0.0:
-        raise CorpusError(f"{data}: no empty room in the validation corpus; make one: generate --share validation")
-    table = choose.thresholds(counts, hours)
+    still_outputs = outputs_of(network, still)
+    table, hours = choose.thresholds_in(choose.judged(still, still_outputs, pets=False))
     at_one = next(each["log_odds"] for each in table if each["false_alarms_per_day"] == 1.0)
-    with_pets, pet_hours = _thresholds_with_pets(choose.judged(validation, outputs, pets=True))
+    judged = choose.judged(validation, outputs, pets=False)
+    lowest, pet_hours = choose.lowest_with_pets(choose.judged(validation, outputs, pets=True))
+    with_pets, _ = choose.thresholds_in(choose.judged(still, still_outputs, pets=True), lowest=lowest)
     model = network.tflite()
     manifest = {
         "format": FORMAT,
@@ -101,13 +102,6 @@ def train(
     (out / f"{name}.json").write_text(text, encoding="utf-8")
     _write_golden(out / "golden" / f"{name}.npz", text.encode(), model, rows)
     return manifest
-
-
-def _thresholds_with_pets(judged: choose.Judged) -> tuple[list[dict[str, float]], float]:
-    """As rare as elsewhere beside what is stationary, and no lower than pets allow; hours of pets that were heard."""
-    lowest, pet_hours = choose.lowest_with_pets(judged)
-    table = choose.thresholds(*choose.alarms(judged, beside=choose.STATIONARY))
-    return [each | {"log_odds": max(each["log_odds"], lowest)} for each in table], pet_hours
 
 
 def outputs_of(network: MotionNetwork, rows: Rows) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ MADE = (
     Made("validation", "tail", "tones", 3.0),
     Made("validation", "empty", "tones", 8.0),
     Made("validation", "pool", "tones", 26.5),
+    Made("validation", "still", "tones", 40.0),
 )
 CORPORA = ("mixed", "tail", "pool")
 EMISSIONS = ("tones", "both")

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="the corpus is Parquet: pip install 'pipistrelle[train]'")
 
 from models.training import choose
-from models.training.corpus import Rows
+from models.training.corpus import CorpusError, Rows
 
 HOP_S, HOPS = 0.0267, 2000
 
@@ -66,6 +66,19 @@ def test_the_threshold_with_pets_lets_a_tenth_of_their_visits_pass():
     lowest, hours = choose.lowest_with_pets(HEARD)
     assert hours == pytest.approx(2 * HOURS, rel=1e-4)
     assert lowest == 6.25, "30 in under two minutes is more than 28 an hour"
+
+
+def test_thresholds_are_those_of_stationary_rooms_and_no_lower_than_pets_allow():
+    alone, hours = choose.thresholds_in(HEARD)
+    raised, _ = choose.thresholds_in(HEARD, lowest=6.25)
+    assert hours == pytest.approx(2 * HOURS, rel=1e-4)
+    assert alone[0]["log_odds"] < 6.25, "what dogs and curtains do is not counted"
+    assert [each["log_odds"] for each in raised] == [max(each["log_odds"], 6.25) for each in alone]
+
+
+def test_thresholds_want_a_stationary_room():
+    with pytest.raises(CorpusError, match=r"--corpus still"):
+        choose.thresholds_in(corpus((("curtain",), (9.1,), False)))
 
 
 def test_what_each_thing_does_is_told_for_rooms_that_hold_it_alone():
