@@ -19,12 +19,12 @@ from models.training.listen import CLASSES
 
 RATES_PER_DAY = (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01, 0.001)
 
-STATIONARY = frozenset({"fan", "ceiling_fan", "hvac", "other_unit", "repeller", "music", "lost_frames"})
+STATIONARY = frozenset({"fan", "hvac", "other_unit", "repeller", "music", "lost_frames"})
 """What goes on alike for hours: a rate of false alarms is that of empty rooms that hold nothing else, as it is with the
-threshold detector.
+threshold detector. A ceiling fan is none of it: its blades pass as slowly as people do.
 """
 
-IN_PLACE = STATIONARY | {"oscillating_fan", "switched_fan", "clicks", "keys", "bats", "taps", "falling"}
+IN_PLACE = STATIONARY | {"ceiling_fan", "oscillating_fan", "switched_fan", "clicks", "keys", "bats", "taps", "falling"}
 """What may come and go, but neither sways nor goes about."""
 
 PET_VISITS_TOLD = 0.1
@@ -36,6 +36,9 @@ _PET_VISITS_PER_HOUR = 280.0
 _MOVING = [CLASSES.index(MotionClass.MAJOR), CLASSES.index(MotionClass.MINOR)]
 _GRID = np.arange(-4.0, 24.0, 0.25)
 _ALARMS_FOR_TAIL = 15
+_RUN_IN_S = 30.0
+"""Until the network's memory is filled, once after each start."""
+
 _RANGES_M = ((0.0, 2.0), (2.0, 3.5), (3.5, 5.0), (5.0, 9.0))
 _JOIN_S, _SHORTEST_S = 1.0, 0.2
 
@@ -72,19 +75,23 @@ def log_odds_of(outputs: NDArray[np.float32], *, pets: bool) -> NDArray[np.float
     return np.asarray(np.logaddexp.reduce(logits[:, moving], axis=1) - np.logaddexp.reduce(logits[:, still], axis=1))
 
 
-def alarms(judged: Judged, *, beside: AbstractSet[str], pets: bool = False) -> tuple[NDArray[np.float64], float]:
+def alarms(
+    judged: Judged, *, beside: AbstractSet[str], pets: bool = False, run_in_s: float = 0.0
+) -> tuple[NDArray[np.float64], float]:
     """False alarms at each threshold of the grid [thresholds], and hours of empty rooms that they were counted in.
 
     Args:
         judged: clips.
         beside: of the empty rooms those count that hold nothing but this.
         pets: and a pet.
+        run_in_s: of each clip that much at its beginning does not count.
     """
     counts, seconds = np.zeros(len(_GRID)), 0.0
     for kinds, t_s, scores in _empty_clips(judged):
-        if bool(PETS & kinds) == pets and kinds - PETS <= beside:
-            seconds += float(t_s[-1] - t_s[0])
-            counts += [_count(t_s, scores, float(threshold)) for threshold in _GRID]
+        counted = t_s >= t_s[0] + run_in_s
+        if counted.any() and bool(PETS & kinds) == pets and kinds - PETS <= beside:
+            seconds += float(t_s[-1] - t_s[counted][0])
+            counts += [_count(t_s[counted], scores[counted], float(threshold)) for threshold in _GRID]
     return counts, seconds / 3600.0
 
 
@@ -131,7 +138,7 @@ def thresholds_in(judged: Judged, *, lowest: float = -np.inf) -> tuple[list[dict
     Raises:
         CorpusError: there is no empty room in which nothing but `STATIONARY` sounds.
     """
-    counts, hours = alarms(judged, beside=STATIONARY)
+    counts, hours = alarms(judged, beside=STATIONARY, run_in_s=_RUN_IN_S)
     if hours == 0.0:
         raise CorpusError(
             "no stationary empty room to count false alarms in: generate --share validation --corpus still"
@@ -154,11 +161,13 @@ def thresholds(counts: NDArray[np.float64], hours: float) -> list[dict[str, floa
     if last > first:
         pace = float(np.log(max(falling[first], 1e-9) / max(falling[last], 1e-9)) / (_GRID[last] - _GRID[first]))
     pace = min(max(pace, 0.3), 2.0)
+    # below the threshold of most alarms they only run into each other
+    most = int(np.flatnonzero(counts == counts.max())[-1])
     found = []
     for rate in RATES_PER_DAY:
-        enough = np.flatnonzero(falling[: last + 1] <= rate)
+        enough = np.flatnonzero(falling[most : last + 1] <= rate)
         odds = (
-            float(_GRID[enough[0]])
+            float(_GRID[most + enough[0]])
             if len(enough)
             else float(_GRID[last] + max(0.0, np.log(max(falling[last], 1e-9) / rate)) / pace)
         )

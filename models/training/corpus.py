@@ -70,7 +70,7 @@ class Rows:
     """Clips as the network reads them, one row a hop, clips one behind the other.
 
     `values` [rows, FEATURES] float16; `label`, `radial_mps`, `distance_m`, `settled`, `t_s` [rows]; `start` [clips]:
-    first row of each; `about` [clips]: what is in each.
+    first row of each; `about` [clips]: what is in each; `recipes`: digests of the code that made them.
     """
 
     values: NDArray[np.float16]
@@ -81,6 +81,7 @@ class Rows:
     t_s: NDArray[np.float32]
     start: NDArray[np.int64]
     about: list[dict[str, Any]]
+    recipes: tuple[str, ...] = ()
 
     @property
     def clips(self) -> list[slice]:
@@ -243,7 +244,7 @@ def read_corpus(folder: Path, *, share: str, corpora: Sequence[str], emissions: 
         raise CorpusError(
             f"{folder}: no {share} corpus {' or '.join(corpora)} there; make it: generate --share {share}"
         )
-    tables, about = [], []
+    tables, about, recipes = [], [], set()
     for path in paths:
         words = _words_of(path)
         if words.get("feature_version") != FEATURE_VERSION:
@@ -255,6 +256,7 @@ def read_corpus(folder: Path, *, share: str, corpora: Sequence[str], emissions: 
             tables.append(pq.read_table(path))
         except (OSError, pa.ArrowException) as error:
             raise CorpusError(f"{path}: damaged: {error}; remove it and run generate again") from error
+        recipes.add(str(words["recipe"]))
         # a unit whose loudspeaker has a notch at its carrier hears no tone, and its clip has no hop
         heard = set(np.unique(tables[-1]["clip"].to_numpy()).tolist())
         about += [each for each in words["clips"] if each["clip"] in heard]
@@ -268,5 +270,6 @@ def read_corpus(folder: Path, *, share: str, corpora: Sequence[str], emissions: 
         values=flat.reshape(-1, FEATURES),
         start=start,
         about=about,
+        recipes=tuple(sorted(recipes)),
         **{name: table[name].to_numpy() for name in _COLUMNS},
     )

@@ -15,7 +15,7 @@ from appliance.classify.manifest import FORMAT
 from appliance.classify.model import Network
 from appliance.features.evidence import FEATURE_VERSION, FEATURES
 from models.training import choose
-from models.training.corpus import Rows, read_corpus, recipe
+from models.training.corpus import Rows, read_corpus
 from models.training.fit import Training
 from models.training.kinds import KINDS
 from models.training.network import STATE, MotionNetwork
@@ -39,7 +39,7 @@ def fitted(
     tf.keras.utils.set_random_seed(seed)
     rows = read_corpus(data, share="training", corpora=corpora, emissions=emissions)
     network = MotionNetwork(seed=seed)
-    identity = f"{recipe()} {','.join(corpora)} {','.join(emissions)} {data.resolve()}"
+    identity = f"{','.join(rows.recipes)} {','.join(corpora)} {','.join(emissions)} {data.resolve()}"
     training = Training(network, rows, epochs=epochs, seed=seed, folder=out / "checkpoints", identity=identity)
     for number, loss in training.run():
         print(f"{', '.join(emissions)}: epoch {number + 1} of {epochs}: loss {loss:.4f}", flush=True)
@@ -80,7 +80,7 @@ def train(
         "parameters": network.parameters,
         "training": {
             "date": datetime.now(UTC).date().isoformat(),
-            "recipe": recipe(),
+            "recipes": list(rows.recipes),
             "corpora": list(corpora),
             "emissions": list(emissions),
             "hours": round(_hours(rows), 2),
