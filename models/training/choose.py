@@ -153,16 +153,16 @@ def thresholds(counts: NDArray[np.float64], hours: float) -> list[dict[str, floa
     before: rarer than what was listened to they are an extrapolation, and no better than that.
     """
     per_day = counts / max(hours, 1e-9) * 24.0
-    falling = np.minimum.accumulate(per_day)
+    # below the threshold of most alarms they only run into each other
+    most = int(np.flatnonzero(counts == counts.max())[-1]) if counts.any() else 0
+    falling = np.concatenate([np.full(most, per_day[most]), np.minimum.accumulate(per_day[most:])])
     counted = np.flatnonzero(counts >= _ALARMS_FOR_TAIL)
-    last = int(counted[-1]) if len(counted) else 0
+    last = int(counted[-1]) if len(counted) else most
     first = int(np.flatnonzero(counts >= min(4 * _ALARMS_FOR_TAIL, counts.max()))[-1]) if counts.max() > 0 else 0
     pace = 1.0
     if last > first:
         pace = float(np.log(max(falling[first], 1e-9) / max(falling[last], 1e-9)) / (_GRID[last] - _GRID[first]))
     pace = min(max(pace, 0.3), 2.0)
-    # below the threshold of most alarms they only run into each other
-    most = int(np.flatnonzero(counts == counts.max())[-1])
     found = []
     for rate in RATES_PER_DAY:
         enough = np.flatnonzero(falling[most : last + 1] <= rate)

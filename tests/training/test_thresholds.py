@@ -68,10 +68,23 @@ def test_the_threshold_with_pets_lets_a_tenth_of_their_visits_pass():
     assert lowest == 6.25, "30 in under two minutes is more than 28 an hour"
 
 
+def test_the_run_in_of_a_clip_does_not_count():
+    started = corpus((("fan",), (2.1, 2.1, 2.1, 2.1), False), (("ceiling_fan",), (9.1,) * 5, False))
+    counts, hours = choose.alarms(started, beside=choose.STATIONARY, run_in_s=5.0)
+    assert hours == pytest.approx(HOURS - 5.0 / 3600.0, rel=1e-3)
+    assert at(counts, 2.0) == 2, "those at 2.7 and 4.0 s do not, those at 5.3 and 6.7 s do"
+
+
+def test_more_alarms_than_there_can_be_are_those_of_the_threshold_of_most():
+    counts = np.where(choose._GRID < 1.0, 10.0, np.floor(2000.0 * np.exp(-2.0 * (choose._GRID - 1.0))))
+    table = choose.thresholds(counts, hours=24.0)
+    assert table[0]["log_odds"] == pytest.approx(1.0 + np.log(2.0) / 2.0, abs=0.26)
+
+
 def test_thresholds_are_those_of_stationary_rooms_and_no_lower_than_pets_allow():
     alone, hours = choose.thresholds_in(HEARD)
     raised, _ = choose.thresholds_in(HEARD, lowest=6.25)
-    assert hours == pytest.approx(2 * HOURS, rel=1e-4)
+    assert hours == pytest.approx(2 * (HOURS - 30.0 / 3600.0), rel=1e-2)
     assert alone[0]["log_odds"] < 6.25, "what dogs and curtains do is not counted"
     assert [each["log_odds"] for each in raised] == [max(each["log_odds"], 6.25) for each in alone]
 
