@@ -18,11 +18,10 @@ MADE = (
     Made("training", "tail", "tones", 13.3),
     Made("training", "pool", "tones", 19.8),
     Made("validation", "mixed", "tones", 3.0),
-    Made("validation", "mixed", "both", 2.0),
     Made("validation", "tail", "tones", 3.0),
     Made("validation", "empty", "tones", 8.0),
     Made("validation", "pool", "tones", 26.5),
-    Made("validation", "still", "tones", 40.0),
+    Made("validation", "still", "tones", 48.2),
 )
 CORPORA = ("mixed", "tail", "pool")
 EMISSIONS = ("tones", "both")
