@@ -232,6 +232,11 @@ def _client(scheduler: str | None, workers: int) -> "Iterator[distributed.Client
             cluster.close()
 
 
+def clip_starts(clip: NDArray[np.int32], t_s: NDArray[np.float32]) -> NDArray[np.int64]:
+    """First rows of clips, from each row's clip number and time: clips of one number may follow one another."""
+    return np.concatenate([[0], np.flatnonzero((np.diff(clip) != 0) | (np.diff(t_s) < 0.0)) + 1])
+
+
 def read_corpus(folder: Path, *, share: str, corpora: Sequence[str], emissions: Sequence[str] = EMISSIONS) -> Rows:
     """All that is there of some corpora, with those emissions.
 
@@ -264,11 +269,9 @@ def read_corpus(folder: Path, *, share: str, corpora: Sequence[str], emissions: 
     clip = table["clip"].to_numpy()
     values = table["values"].combine_chunks()
     flat = values.flatten().to_numpy(zero_copy_only=False)
-    # clips of different corpora may have one number, but never side by side
-    start = np.concatenate([[0], np.flatnonzero((np.diff(clip) != 0) | (np.diff(table["t_s"].to_numpy()) < 0)) + 1])
     return Rows(
         values=flat.reshape(-1, FEATURES),
-        start=start,
+        start=clip_starts(clip, table["t_s"].to_numpy()),
         about=about,
         recipes=tuple(sorted(recipes)),
         **{name: table[name].to_numpy() for name in _COLUMNS},

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from appliance.features.evidence import FEATURES, SETTLE_S
-from models.training.corpus import CorpusError, Rows, write_whole
+from models.training.corpus import CorpusError, Rows, clip_starts, write_whole
 from models.training.mine import WINDOW_HOPS
 
 
@@ -52,8 +52,7 @@ def sounds_of(path: Path) -> Iterator[Sound]:
         raise CorpusError(f"{path}: damaged: {error}; remove it and run generate again") from error
     clip, t_s, settled = (table[name].to_numpy() for name in ("clip", "t_s", "settled"))
     values = table["values"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, FEATURES)
-    begins = np.flatnonzero((np.diff(clip) != 0) | (np.diff(t_s) < 0.0)) + 1
-    for low, high in pairwise([0, *begins.tolist(), len(clip)]):
+    for low, high in pairwise([*clip_starts(clip, t_s).tolist(), len(clip)]):
         yield Sound(int(clip[low]), low, values[low:high], settled[low:high])
 
 
