@@ -1,7 +1,9 @@
 """The detector that a small network makes: the same scores as the threshold detector, from what was learned.
 
-The network sees `features.evidence` of each hop and keeps a state from hop to hop. Its log odds of motion, less those
-that the wanted rarity of false alarms asks for, are the score's.
+The network sees `features.evidence` of each hop and keeps a state from hop to hop. Motion is what it and the threshold
+detector both hold for motion: the one knows what a person sounds like, the other how much this room varies by itself.
+Where the one hears again and again what the other holds for nobody, something sways or turns, and the network has to be
+the surer of people the more of the time that goes on.
 """
 
 import hashlib
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from appliance.classify.manifest import PET, Manifest, read_manifest
 from appliance.classify.tflite import load_interpreter
+from appliance.classify.threshold import ThresholdDetector
 from appliance.errors import ModelError
 from appliance.features.doppler import Doppler
 from appliance.features.evidence import FEATURE_VERSION, FEATURES, Evidence
@@ -21,6 +24,22 @@ from appliance.types import DopplerFrame, MotionClass, RangeFrame, Score
 SOURCE = "model"
 
 _MOTION = (MotionClass.MAJOR, MotionClass.MINOR)
+_TINY = 1e-300
+"""What is too small for a float to tell from nothing has log odds of some hundreds."""
+
+_LENIENCE = 30.0
+"""The network may be wrong so many times as often as is wanted, because the threshold detector keeps what is wanted."""
+
+_RESTLESS_S = 300.0
+_RESTLESS_LOG_ODDS = 40.0
+_RESTLESS_AT_MOST = 6.0
+"""The network has to be surer by so much log odds for each unit of the share of time in which something moves that it
+holds for nobody, mean over so long; and by no more. That share is 0.1 to 0.4 beside curtains and fans that turn, 0.02
+where somebody moves an arm now and then, 0 beside what sounds alike."""
+
+_MOVES = 0.5
+"""Probability from which the threshold detector holds something for motion."""
+
 _WORTH_TELLING = 0.05
 """Probability of motion from which a score has a cause and a direction."""
 
@@ -95,12 +114,12 @@ def _tensor(interpreter: Any, details: list[dict[str, Any]], size: int, name: st
 
 
 class ModelDetector:
-    """Turns Doppler frames into scores; gives None until it knows the room's floor.
+    """Turns Doppler frames into scores; gives None until it and the threshold detector know the quiet room.
 
     Args:
         doppler: the stage whose frames are judged.
         network: the model; used by this detector alone.
-        false_alarms_per_day: how often an empty room may be called moving.
+        false_alarms_per_day: how often a stationary empty room may be called moving.
         pets: whether to judge as the model's manifest wants it in homes with pets.
 
     Raises:
@@ -116,7 +135,9 @@ class ModelDetector:
                 "install a model that has one"
             )
         self._evidence = Evidence(doppler=doppler)
+        self._gate = ThresholdDetector(doppler=doppler, false_alarms_per_day=false_alarms_per_day)
         self._network = network
+        self._restless_share = doppler.hop_s / _RESTLESS_S
         self._pets = pets
         self._classes = network.manifest.classes
         self.tune(false_alarms_per_day=false_alarms_per_day)
@@ -124,12 +145,17 @@ class ModelDetector:
 
     def tune(self, *, false_alarms_per_day: float) -> None:
         """Judge from now on so that an empty room is called moving so often; what is known of it stays."""
-        self._threshold = self._network.manifest.log_odds(false_alarms_per_day, pets=self._pets)
+        self._gate.tune(false_alarms_per_day=false_alarms_per_day)
+        rate = _LENIENCE * false_alarms_per_day
+        self._threshold = self._network.manifest.log_odds(rate, pets=self._pets)
+        self._threshold_of_anybody = self._network.manifest.log_odds(rate)
 
     def reset(self) -> None:
         """Forget the room."""
         self._evidence.reset()
+        self._gate.reset()
         self._network.reset()
+        self._restless = 0.0
 
     def process(self, frame: DopplerFrame) -> Score | None:
         """The score of one frame; None while the floor is being learned, and of what is not a number.
@@ -137,33 +163,34 @@ class ModelDetector:
         Raises:
             ModelError: the model cannot run.
         """
-        values = self._evidence.process(frame)
+        values, moved = self._evidence.process(frame), self._gate.process(frame)
         if values is None:
             return None
         outputs = self._network.step(values)
-        if not self._evidence.is_settled:
+        if moved is None or not self._evidence.is_settled:
             return None
-        return self._score(frame.t_s, outputs)
+        return self._score(frame.t_s, outputs, moved.motion)
 
     def process_ranges(self, frame: RangeFrame) -> None:
         """Hear the echoes of a pulse."""
         self._evidence.process_ranges(frame)
 
-    def _score(self, t_s: float, outputs: list[float]) -> Score:
+    def _score(self, t_s: float, outputs: list[float], moved: float) -> Score:
+        """The score of a hop: outputs of the network, and the threshold detector's probability of motion."""
         count = len(self._classes)
         highest = max(outputs[:count])
         told = {kind: math.exp(each - highest) for kind, each in zip(self._classes, outputs, strict=False)}
+        self._watch_restlessness(told, moved)
         weight = {kind: told[kind] for kind in MotionClass}
         weight[MotionClass.NUISANCE if self._pets else MotionClass.MAJOR] += told.get(PET, 0.0)
         moving = sum(weight[kind] for kind in _MOTION)
         still = sum(each for kind, each in weight.items() if kind not in _MOTION)
-        # what is too small for a float to tell from nothing has log odds of some hundreds
-        tiny = 1e-300
-        log_odds = math.log(max(moving, tiny)) - math.log(max(still, tiny)) - self._threshold
+        surer = min(_RESTLESS_LOG_ODDS * self._restless, _RESTLESS_AT_MOST)
+        log_odds = min(_log_odds(moving, still) - self._threshold - surer, _log_odds(moved, 1.0 - moved))
         motion = 1.0 / (1.0 + math.exp(min(-log_odds, 500.0)))
         rest = 1.0 / (1.0 + math.exp(min(log_odds, 500.0)))
         probabilities = {
-            kind: each / max(moving, tiny) * motion if kind in _MOTION else each / max(still, tiny) * rest
+            kind: each / max(moving, _TINY) * motion if kind in _MOTION else each / max(still, _TINY) * rest
             for kind, each in weight.items()
         }
         if motion < _WORTH_TELLING:
@@ -173,3 +200,14 @@ class ModelDetector:
         cause = ", ".join(f"{kind} {100.0 * probabilities[kind]:.0f} %" for kind in likeliest)
         told_mps = math.copysign(radial_mps, approach) if abs(approach) >= _ONE_SIDED else None
         return Score(probabilities, told_mps, t_s, SOURCE, cause)
+
+    def _watch_restlessness(self, told: dict[MotionClass | str, float], moved: float) -> None:
+        """Follow how much of the time something moves that is nobody, man or beast."""
+        goes_about = sum(told.get(kind, 0.0) for kind in (*_MOTION, PET))
+        is_anybody = _log_odds(goes_about, sum(told.values()) - goes_about) >= self._threshold_of_anybody
+        nobody = moved >= _MOVES and not is_anybody
+        self._restless += self._restless_share * (nobody - self._restless)
+
+
+def _log_odds(share: float, other: float) -> float:
+    return math.log(max(share, _TINY)) - math.log(max(other, _TINY))

@@ -1,5 +1,6 @@
 """The model in the service: golden scores, what refuses it, and the threshold detector that stands by."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -15,10 +16,11 @@ from appliance.classify.threshold import SOURCE as THRESHOLD
 from appliance.errors import ModelError
 from appliance.events import MotionStarted, StreamHealth
 from appliance.features.doppler import WINDOW_SAMPLES, Doppler
+from appliance.features.evidence import SETTLE_S
 from appliance.pipeline import Pipeline
 from appliance.sensing import load_network
 from appliance.simulation.scenes import walk
-from appliance.types import DopplerFrame, MotionClass
+from appliance.types import DopplerFrame, MotionClass, Score
 
 MODELS = Path(__file__).parents[2] / "models"
 FILE = MODELS / "motion.tflite"
@@ -91,19 +93,6 @@ def test_score_has_all_classes_and_sums_to_one():
         assert sum(score.probabilities.values()) == pytest.approx(1.0)
         assert score.source == SOURCE
         assert score.radial_mps is None or math.isfinite(score.radial_mps)
-
-
-def test_tuning_moves_the_log_odds_of_motion():
-    rare, often = detector(), detector()
-    often.tune(false_alarms_per_day=1000.0)
-    shift = read_manifest(json.dumps(MANIFEST).encode(), name="m")
-    wanted = shift.log_odds(1.0) - shift.log_odds(1000.0)
-    assert wanted > 0
-    for frame in frames(120, loud_from=100):
-        low, high = rare.process(frame), often.process(frame)
-        if low is not None:
-            odds = [math.log(each.motion / (1 - each.motion)) for each in (low, high)]
-            assert odds[1] - odds[0] == pytest.approx(wanted, abs=1e-3)
 
 
 def test_log_odds_between_known_rates_lie_between():
@@ -259,14 +248,89 @@ class Sure:
         pass
 
 
+def sure(*, rate=1.0, pets=False, **outputs):
+    return ModelDetector(doppler=doppler(), network=Sure(**outputs), false_alarms_per_day=rate, pets=pets)
+
+
+def log_odds_of(score):
+    return math.log(score.motion / (1.0 - score.motion))
+
+
+def told(judge, sounds):
+    return [score for frame in sounds if (score := judge.process(frame)) is not None]
+
+
 @pytest.mark.parametrize(("pets", "kind"), [(False, MotionClass.MAJOR), (True, MotionClass.NUISANCE)])
 def test_what_goes_about_like_a_pet_is_somebody_only_where_no_pets_live(pets, kind):
-    judge = ModelDetector(doppler=doppler(), network=Sure(pet=30.0), false_alarms_per_day=1000.0, pets=pets)
-    score = next(score for frame in frames(150) if (score := judge.process(frame)) is not None)
+    score = told(sure(pet=30.0, rate=1000.0, pets=pets), frames(150, loud_from=100))[-1]
     assert max(score.probabilities, key=score.probabilities.__getitem__) is kind
     assert set(score.probabilities) == set(MotionClass)
     assert sum(score.probabilities.values()) == pytest.approx(1.0)
     assert (score.motion > 0.9) is not pets
+
+
+def test_tuning_moves_the_log_odds_of_motion():
+    manifest = read_manifest(json.dumps(MANIFEST).encode(), name="m")
+    rare, often = (sure(nothing=0.0, major=8.0, rate=rate) for rate in (0.1, 0.1))
+    often.tune(false_alarms_per_day=100.0)
+    # thirty times as often is left to the model, the threshold detector sees to the rest
+    wanted = manifest.log_odds(3.0) - manifest.log_odds(3000.0)
+    assert wanted > 1.0
+    pairs = zip(told(rare, frames(120, loud_from=100)), told(often, frames(120, loud_from=100)), strict=True)
+    odds = [(log_odds_of(low), log_odds_of(high)) for low, high in pairs][-10:]
+    assert [high - low for low, high in odds] == pytest.approx([wanted] * 10, abs=1e-3)
+
+
+def test_a_model_that_is_sure_of_people_in_a_quiet_room_is_not_believed():
+    quiet, moving = told(sure(major=30.0), frames(140)), told(sure(major=30.0), frames(140, loud_from=100))
+    assert max(score.motion for score in quiet) < 0.5
+    assert moving[-1].motion > 0.9
+    assert max(score.motion for score in told(sure(nuisance=30.0), frames(140, loud_from=100))) < 0.5
+
+
+class Restless:
+    """A threshold detector that always sees motion."""
+
+    def process(self, frame):
+        return Score({MotionClass.MAJOR: 1.0}, None, frame.t_s, THRESHOLD)
+
+    def reset(self):
+        pass
+
+
+def _go_on(judge, duration_s):
+    """Sound that lasts, and the last score."""
+    again = next(frames(1))
+    return [
+        judge.process(dataclasses.replace(again, t_s=number * 0.0267)) for number in range(round(duration_s / 0.0267))
+    ][-1]
+
+
+def _restless(**outputs):
+    judge = sure(**outputs)
+    judge._gate = Restless()
+    return judge
+
+
+def test_where_something_moves_that_is_nobody_the_model_has_to_be_surer():
+    judge, fresh = _restless(nuisance=30.0), _restless(nothing=0.0, major=8.0)
+    _go_on(judge, 20.0 + SETTLE_S)
+    judge._network._outputs = fresh._network._outputs
+    before, after = log_odds_of(_go_on(fresh, 2.0)), log_odds_of(_go_on(judge, 0.03))
+    assert before - after == pytest.approx(40.0 * (1.0 - math.exp(-20.0 / 300.0)), rel=0.02)
+    judge._network._outputs = _restless(nuisance=30.0)._network._outputs
+    _go_on(judge, 100.0)
+    judge._network._outputs = fresh._network._outputs
+    assert before - log_odds_of(_go_on(judge, 0.03)) == pytest.approx(6.0), "and no more than so much"
+    judge.reset()
+    assert log_odds_of(_go_on(judge, 2.0)) == pytest.approx(before), "another room"
+
+
+@pytest.mark.parametrize("outputs", [{"major": 9.0}, {"minor": 9.0}, {"pet": 9.0}])
+def test_people_and_pets_make_no_room_restless(outputs):
+    judge = _restless(nothing=0.0, pets=True, **outputs)
+    _go_on(judge, 60.0)
+    assert judge._restless == 0.0
 
 
 @pytest.mark.parametrize(
