@@ -63,7 +63,7 @@ def _heard(observer: "Observer", rows: Rows) -> list[NDArray[np.float64]]:
     return [
         log_odds
         for at in range(0, len(values), _HEARD_AT_ONCE)
-        for _, log_odds in observer.hear(values[at : at + _HEARD_AT_ONCE])
+        for log_odds in observer.hear(values[at : at + _HEARD_AT_ONCE])
     ]
 
 

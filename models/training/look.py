@@ -1,4 +1,4 @@
-"""What a trained network makes of clips, and how it is kept: weights and the looks of all that it has learned from."""
+"""A trained network: what it makes of clips, and how it is kept, with how all that it has learned from sounds."""
 
 import zipfile
 from collections.abc import Sequence
@@ -18,26 +18,21 @@ _BATCH_CLIPS = 10
 
 
 class Peak(NamedTuple):
-    """A clip's candidate: first hop of its second, log odds of motion in it, and the look: the last hidden layer, mean
-    of that second and mean of the window around it [2 * channels].
-    """
+    """A clip's candidate: first hop of its second, log odds of motion in it, and how the window around it sounds."""
 
     hop: int
     log_odds: float
-    look: NDArray[np.float32]
+    sound: NDArray[np.float32]
 
 
 class Observer:
     """Hears whole clips with a network."""
 
     def __init__(self, network: MotionNetwork) -> None:
-        self._forward = tf.function(network.looks, reduce_retracing=True)
-        self._tell, self._bias = network.tell.numpy(), network.tell_bias.numpy()
+        self._forward = tf.function(network.clips, reduce_retracing=True)
 
-    def hear(self, clips: Sequence[NDArray[Any]]) -> list[tuple[NDArray[np.float32], NDArray[np.float64]]]:
-        """Of clips [hops, FEATURES], each from rest: what the last hidden layer holds [hops, channels], and log odds of
-        motion [hops], where what may be a pet is one.
-        """
+    def hear(self, clips: Sequence[NDArray[Any]]) -> list[NDArray[np.float64]]:
+        """Log odds of motion of each hop of clips [hops, FEATURES], each from rest; what may be a pet is one."""
         heard = []
         for at in range(0, len(clips), _BATCH_CLIPS):
             some = clips[at : at + _BATCH_CLIPS]
@@ -46,22 +41,20 @@ class Observer:
             batch = np.zeros((len(some), longest, some[0].shape[1]), np.float32)
             for row, each in zip(batch, some, strict=True):
                 row[: len(each)] = each
-            for looks, each in zip(self._forward(tf.constant(batch)).numpy(), some, strict=True):
-                looks_there = looks[: len(each)]
-                heard.append((looks_there, log_odds_of(looks_there @ self._tell + self._bias, pets=True)))
+            for outputs, each in zip(self._forward(tf.constant(batch)).numpy(), some, strict=True):
+                heard.append(log_odds_of(outputs[: len(each)], pets=True))
         return heard
 
     def peaks(self, clips: Sequence[NDArray[Any]], settled: Sequence[NDArray[np.bool_]]) -> list[Peak | None]:
         """Each clip's candidate; None of one that is too short."""
         found: list[Peak | None] = []
-        for (looks, log_odds), known in zip(self.hear(clips), settled, strict=True):
+        for values, log_odds, known in zip(clips, self.hear(clips), settled, strict=True):
             peak = mine.peak_of(log_odds, known)
             if peak is None:
                 found.append(None)
                 continue
-            start = mine.window_start(peak[0], len(looks))
-            second, window = looks[peak[0] : peak[0] + mine.LOOK_HOPS], looks[start : start + mine.WINDOW_HOPS]
-            found.append(Peak(*peak, np.concatenate([second.mean(axis=0), window.mean(axis=0)])))
+            start = mine.window_start(peak[0], len(values))
+            found.append(Peak(*peak, mine.sound_of(values[start : start + mine.WINDOW_HOPS])))
         return found
 
 

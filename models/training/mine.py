@@ -1,7 +1,9 @@
 """Which moments of an unlabelled corpus are worth an annotator's time: those that the network takes for motion, though
 they are like nothing that it has learned from.
 
-Nothing here knows a label of the corpus that is sorted. Each clip gives one candidate, the second in which the network
+Nothing here knows a label of the corpus that is sorted. How a window sounds is told by statistics of what the network
+gets and not by what it makes of that: a network that has learned to find people keeps of a fan what is like a person.
+Each clip gives one candidate, the second in which the network
 is most sure of motion. Of those that it would tell of, the one farthest from everything known is taken, then the one
 farthest from everything known and this one, and so on (farthest-first traversal: Gonzalez, Theor. Comput. Sci. 38,
 1985; as a choice of what to label: Sener and Savarese, ICLR 2018). A hundred windows of one fan are near one another,
@@ -9,9 +11,12 @@ so that few of them are taken.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from appliance.features.evidence import BANDS
 
 WINDOW_HOPS = 560
 WINDOW_S = 15.0
@@ -26,10 +31,18 @@ NEW_SHARE = 0.9
 LEAST_LOG_ODDS = 0.0
 """From there on a second counts as told: the network holds motion for likelier than not."""
 
+_LAGS_HOPS = (1, 4, 19, 75)
+"""0.03, 0.1, 0.5 and 2 s: blades, steps, gusts."""
+
+_STEADY = 0.05
+"""Added to the variance of a band: how what hardly varies goes on tells nothing."""
+
 _NEIGHBOURS = 5
-_FEWEST = 4 * _NEIGHBOURS
 _RIDGE = 0.05
 """Of the mean variance, added to each: directions in which what is known hardly differs tell nothing."""
+
+_LEAST_SPREAD = 1e-3
+"""Of a statistic: one that is the same in all that is known is not divided by nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +74,23 @@ def window_start(peak: int, hops: int) -> int:
     return min(max(peak + LOOK_HOPS // 2 - WINDOW_HOPS // 2, 0), max(hops - WINDOW_HOPS, 0))
 
 
-def compared(looks: NDArray[np.float32], log_odds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Of the windows that a model has learned from [windows, channels], those that candidates are compared with.
+def sound_of(values: NDArray[Any]) -> NDArray[np.float32]:
+    """How a window [hops, FEATURES] sounds.
 
-    They are those that it takes for motion, as it does the candidates; all of them while these are too few.
+    Mean, standard deviation and the 10 and 90 % quantiles of each value, and how alike each Doppler band is to itself
+    some hops later (autocorrelation, of its deviate).
     """
-    told = looks[log_odds >= LEAST_LOG_ODDS]
-    return told if len(told) > _FEWEST else looks
+    whole = values.astype(np.float32)
+    bands = whole[:, : 2 * BANDS] - whole[:, : 2 * BANDS].mean(axis=0)
+    variance = (bands * bands).mean(axis=0) + _STEADY
+    alike = [(bands[lag:] * bands[:-lag]).mean(axis=0) / variance for lag in _LAGS_HOPS]
+    return np.concatenate(
+        [whole.mean(axis=0), whole.std(axis=0), *np.quantile(whole, (0.1, 0.9), axis=0), *alike]
+    ).astype(np.float32)
 
 
 def choose(
-    looks: NDArray[np.float32], log_odds: NDArray[np.float64], known: NDArray[np.float32], *, count: int
+    sounds: NDArray[np.float32], log_odds: NDArray[np.float64], known: NDArray[np.float32], *, count: int
 ) -> Choice:
     """The candidates that are told as motion and are new; none where everything is known.
 
@@ -80,9 +99,9 @@ def choose(
     al., SIGMOD 2000.)
 
     Args:
-        looks: what the network's last hidden layer makes of each candidate [candidates, channels].
+        sounds: how each candidate sounds [candidates, statistics].
         log_odds: of motion [candidates].
-        known: what `compared` gives [windows, channels].
+        known: how what was learned sounds [windows, statistics].
         count: how many at most.
 
     Raises:
@@ -91,8 +110,10 @@ def choose(
     if len(known) <= _NEIGHBOURS:
         raise ValueError(f"{len(known)} windows are known, wanted more than {_NEIGHBOURS}")
     told = np.flatnonzero(log_odds >= LEAST_LOG_ODDS)
-    whiten, middle = _whitening(known), known.mean(axis=0)
-    points, taught = (looks[told] - middle) @ whiten, (known - middle) @ whiten
+    middle, spread = known.mean(axis=0), known.std(axis=0) + _LEAST_SPREAD
+    taught = (known - middle) / spread
+    whiten = _whitening(taught)
+    points, taught = ((sounds[told] - middle) / spread) @ whiten, taught @ whiten
     apart = np.array([np.partition(_distances(taught, each), _NEIGHBOURS)[_NEIGHBOURS] for each in taught])
     apart = np.maximum(apart, np.median(apart) / 4.0)
     usual = [np.partition(_distances(taught, each) / apart, 1)[1] for each in taught]

@@ -121,22 +121,12 @@ class MotionNetwork(tf.Module):
 
     def _leave(self, hidden: tf.Tensor) -> tf.Tensor:
         """[hops, channels and what is remembered of them] -> [hops, OUTPUTS]."""
-        return self._look(hidden) @ self.tell + self.tell_bias
-
-    def _look(self, hidden: tf.Tensor) -> tf.Tensor:
-        return tf.nn.relu(hidden @ self.leave + self.leave_bias)
+        return tf.nn.relu(hidden @ self.leave + self.leave_bias) @ self.tell + self.tell_bias
 
     def clips(self, values: tf.Tensor) -> tf.Tensor:
         """[clips, hops, FEATURES] -> [clips, hops, OUTPUTS], from rest."""
         shape = tf.shape(values)
         return tf.reshape(self._leave(self._through(values)), (shape[0], shape[1], OUTPUTS))
-
-    def looks(self, values: tf.Tensor) -> tf.Tensor:
-        """[clips, hops, FEATURES] -> [clips, hops, channels]: the last layer before the outputs, `tell` of which they
-        are.
-        """
-        shape = tf.shape(values)
-        return tf.reshape(self._look(self._through(values)), (shape[0], shape[1], _CHANNELS))
 
     def _through(self, values: tf.Tensor) -> tf.Tensor:
         """[clips, hops, FEATURES] -> [clips * hops, channels and what is remembered of them]."""

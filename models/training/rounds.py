@@ -119,11 +119,7 @@ def train_model(model: Model, data: str, out: str, epochs: int, wanted_recipe: s
     for _ in training.run():
         pass
     observer, rows = Observer(network), windowed(seed_set, *chosen)
-    found = observer.peaks([rows.values[clip] for clip in rows.clips], [rows.settled[clip] for clip in rows.clips])
-    peaks = [peak for peak in found if peak]
-    known = mine.compared(
-        np.array([peak.look for peak in peaks], np.float32), np.array([peak.log_odds for peak in peaks])
-    )
+    known = np.array([mine.sound_of(rows.values[clip]) for clip in rows.clips])
     keep(Path(out) / model.file_name, network, known, json.dumps(judge(observer, Path(data))))
     return model.file_name
 
@@ -148,7 +144,7 @@ def sort_shard(shard: Shard, data: str, out: str, wanted_recipe: str) -> str:
                     found.append({
                         "seed": seed, "file": file, "clip": sound.clip, "first": sound.first,
                         "hops": len(sound.settled), "peak": peak.hop, "log_odds": peak.log_odds,
-                        "look": peak.look.tolist(),
+                        "sound": peak.sound.tolist(),
                     })  # fmt: skip
     write_whole(pa.Table.from_pylist(found), Path(out) / shard.file_name)
     return shard.file_name
@@ -291,8 +287,8 @@ def _not_yet(candidates: Sequence[_Candidate], out: Path, arm: str, seed: int, n
 
 def _new(candidates: Sequence[_Candidate], known: NDArray[np.float32], count: int) -> list[Window]:
     """What is new to a model, around the moments that it takes for motion."""
-    looks = np.array([each["look"] for each in candidates], np.float32).reshape(len(candidates), known.shape[1])
-    choice = mine.choose(looks, np.array([each["log_odds"] for each in candidates]), known, count=count)
+    sounds = np.array([each["sound"] for each in candidates], np.float32).reshape(len(candidates), known.shape[1])
+    choice = mine.choose(sounds, np.array([each["log_odds"] for each in candidates]), known, count=count)
     found = []
     for at, novelty in zip(choice.index.tolist(), choice.novelty.tolist(), strict=True):
         each = candidates[at]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.training.mine import LOOK_HOPS, WINDOW_HOPS, choose, compared, peak_of, window_start
+from appliance.features.evidence import FEATURES
+from models.training.mine import LOOK_HOPS, WINDOW_HOPS, choose, peak_of, sound_of, window_start
 
 CHANNELS = 8
 
@@ -30,26 +31,26 @@ def scene(seed, *, each=6):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_like_nothing_known_comes_first_and_each_kind_once(seed):
-    looks, known, first = scene(seed)
-    choice = choose(looks, np.ones(len(looks)), known, count=3)
+    sounds, known, first = scene(seed)
+    choice = choose(sounds, np.ones(len(sounds)), known, count=3)
     assert (choice.index >= first).all()
     assert {int(each - first) // 6 for each in choice.index} == {0, 1, 2}, "not three of one kind"
     assert (np.diff(choice.novelty) <= 0.0).all()
 
 
 def test_what_is_loud_is_not_new():
-    looks, known, first = scene(1)
-    choice = choose(looks, np.ones(len(looks)), known, count=10**6)
-    loud = np.flatnonzero(looks[:first].mean(axis=1) > 15.0)
+    sounds, known, first = scene(1)
+    choice = choose(sounds, np.ones(len(sounds)), known, count=10**6)
+    loud = np.flatnonzero(sounds[:first].mean(axis=1) > 15.0)
     assert len(set(loud) & set(choice.index.tolist())) < 0.2 * len(loud)
 
 
 def test_what_is_not_told_is_not_looked_at():
-    looks, known, first = scene(2)
-    log_odds = np.where(np.arange(len(looks)) < first + 6, 1.0, -1.0)
-    choice = choose(looks, log_odds, known, count=4)
+    sounds, known, first = scene(2)
+    log_odds = np.where(np.arange(len(sounds)) < first + 6, 1.0, -1.0)
+    choice = choose(sounds, log_odds, known, count=4)
     assert (choice.index < first + 6).all()
-    assert len(choose(looks, np.full(len(looks), -1.0), known, count=4).index) == 0
+    assert len(choose(sounds, np.full(len(sounds), -1.0), known, count=4).index) == 0
 
 
 def test_nothing_is_taken_where_everything_is_known():
@@ -58,20 +59,37 @@ def test_nothing_is_taken_where_everything_is_known():
 
 
 def test_what_was_learned_is_not_new_any_more():
-    looks, known, first = scene(4)
-    taken = choose(looks, np.ones(len(looks)), known, count=3).index
-    known = np.concatenate([known, np.repeat(looks[first:], 3, axis=0)])
-    again = choose(looks, np.ones(len(looks)), known, count=10**6).index
+    sounds, known, first = scene(4)
+    taken = choose(sounds, np.ones(len(sounds)), known, count=3).index
+    known = np.concatenate([known, np.repeat(sounds[first:], 3, axis=0)])
+    again = choose(sounds, np.ones(len(sounds)), known, count=10**6).index
     assert not set(taken) & set(again)
 
 
-def test_candidates_are_compared_with_what_is_told_as_motion_too():
-    looks = np.arange(60.0, dtype=np.float32).reshape(30, 2)
-    log_odds = np.where(np.arange(30) < 25, 1.0, -1.0)
-    assert len(compared(looks, log_odds)) == 25
-    assert len(compared(looks, -log_odds)) == 30, "five alone say nothing"
+def test_too_few_that_are_known_say_nothing():
+    sounds = np.arange(60.0, dtype=np.float32).reshape(30, 2)
     with pytest.raises(ValueError, match="5 windows are known, wanted more than 5"):
-        choose(looks, log_odds, looks[:5], count=1)
+        choose(sounds, np.ones(30), sounds[:5], count=1)
+
+
+def window(random, *, period_hops=None, band=3):
+    """Noise in all values; in one band something that comes and goes."""
+    values = random.normal(size=(WINDOW_HOPS, FEATURES)).astype(np.float16)
+    if period_hops:
+        values[:, band] = 2.0 * np.sin(2.0 * np.pi * np.arange(WINDOW_HOPS) / period_hops)
+    return values
+
+
+def test_how_a_window_sounds_tells_how_a_band_goes_on():
+    random = np.random.default_rng(5)
+    known = np.array([sound_of(window(random)) for _ in range(60)])
+    plain = [sound_of(window(random)) for _ in range(10)]
+    odd = [sound_of(window(random, period_hops=period)) for period in (8, 38, 150)]
+    choice = choose(np.array([*plain, *odd]), np.ones(13), known, count=3)
+    assert set(choice.index.tolist()) == {10, 11, 12}
+    lags = sound_of(window(random, period_hops=38))[4 * FEATURES :].reshape(4, -1)
+    assert lags[:, 3] == pytest.approx([1.0, 0.8, -1.0, 1.0], abs=0.06), "0.03, 0.1, 0.5 and 2 s later"
+    assert np.abs(lags[:, 4:]).max() < 0.25
 
 
 def test_the_second_that_is_most_like_motion():

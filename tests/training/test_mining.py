@@ -138,9 +138,9 @@ class Lab:
         found = []
         for file in shard.files:
             for sound in sounds_of(Path(data) / file):
-                look = [40.0 * sound.clip if sound.clip in (3, 12, 21) else 0.0] * CHANNELS
+                sound_like = [40.0 * sound.clip if sound.clip in (3, 12, 21) else 0.0] * CHANNELS
                 row = {"file": file, "clip": sound.clip, "first": sound.first, "hops": HOPS, "peak": 300}
-                found += [{"seed": each.seed, "log_odds": 1.0, "look": look} | row for each in shard.models]
+                found += [{"seed": each.seed, "log_odds": 1.0, "sound": sound_like} | row for each in shard.models]
         pq.write_table(pa.Table.from_pylist(found), Path(out) / shard.file_name)
         return shard.file_name
 
