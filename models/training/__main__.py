@@ -191,8 +191,8 @@ drawn at random. Both are judged with the validation corpora `seed`, `tail` and 
 
 A run that was killed goes on where it was when the same command is given again; more rounds or seeds go on from there.
 
-  python -m models.training generate --data corpus --corpus seed --hours 1
-  python -m models.training generate --data corpus --corpus pool --hours 100
+  python -m models.training generate --data corpus --corpus seed --hours 8
+  python -m models.training generate --data corpus --corpus pool --hours 40
   for corpus in seed tail empty; do
       python -m models.training generate --data corpus --share validation --corpus $corpus --hours 3
   done
