@@ -19,6 +19,7 @@ from appliance.classify.threshold import ThresholdDetector
 from appliance.errors import ModelError
 from appliance.features.doppler import Doppler
 from appliance.features.evidence import FEATURE_VERSION, FEATURES, Evidence
+from appliance.presence.motion import START_SCORE
 from appliance.types import DopplerFrame, MotionClass, RangeFrame, Score
 
 SOURCE = "model"
@@ -36,9 +37,6 @@ _RESTLESS_AT_MOST = 6.0
 """The network has to be surer by so much log odds for each unit of the share of time in which something moves that it
 holds for nobody, mean over so long; and by no more. That share is 0.1 to 0.4 beside curtains and fans that turn, 0.02
 where somebody moves an arm now and then, 0 beside what sounds alike."""
-
-_MOVES = 0.5
-"""Probability from which the threshold detector holds something for motion."""
 
 _WORTH_TELLING = 0.05
 """Probability of motion from which a score has a cause and a direction."""
@@ -205,7 +203,7 @@ class ModelDetector:
         """Follow how much of the time something moves that is nobody, man or beast."""
         goes_about = sum(told.get(kind, 0.0) for kind in (*_MOTION, PET))
         is_anybody = _log_odds(goes_about, sum(told.values()) - goes_about) >= self._threshold_of_anybody
-        nobody = moved >= _MOVES and not is_anybody
+        nobody = moved >= START_SCORE and not is_anybody
         self._restless += self._restless_share * (nobody - self._restless)
 
 

@@ -18,6 +18,7 @@ from appliance.dsp import _core
 from appliance.dsp.spectrum import independent
 from appliance.errors import ModelError
 from appliance.features.doppler import HOP_SAMPLES, WINDOW_SAMPLES, Doppler
+from appliance.presence.motion import START_SCORE
 from appliance.types import DopplerFrame, MotionClass, RangeFrame, Score
 
 SOURCE = "threshold"
@@ -123,7 +124,7 @@ class ThresholdDetector:
         if math.isnan(highest):
             return None
         score = self._score(frame.t_s, highest)
-        self._follow(highest, moving=score.motion >= 0.5)
+        self._follow(highest, moving=score.motion >= START_SCORE)
         return score
 
     def _learn(self, power_dbfs: NDArray[np.float32]) -> None:
